@@ -1,0 +1,96 @@
+/**
+ * The test command: brings what npm cannot, runs every suite, and says what could not run.
+ *
+ * Two passes: first the suites that share the machine well, two files at a time; then, alone, those that measure
+ * seconds (whole fleets that are killed). A suite that lacks something of the machine skips with a reason, and the
+ * reason is printed and counted at the end: nothing is left out on the quiet.
+ *
+ * `npm test -- PATTERN …` runs only the files whose path contains one of the patterns.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, globSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+
+/** What the suites need beyond npm: a program, and the Debian package that brings it. */
+const NEEDS = [
+  { program: 'python3', debian: 'python3' },
+  { program: 'make', debian: 'make' },
+] as const
+
+/** A file that takes longer than this hangs: the slowest takes under two minutes on two cores. */
+const FILE_TIMEOUT_MS = 240_000
+
+type Tally = { passed: number; failed: number; notRun: { name: string; why: string }[] }
+
+await main()
+
+async function main(): Promise<void> {
+  prepareMachine()
+  const patterns = process.argv.slice(2)
+  const files = globSync([
+    'packages/*/src/**/*.test.ts',
+    'examples/*/src/**/*.test.ts',
+    'scenarios/**/*.test.ts',
+    'scripts/**/*.test.ts',
+  ])
+    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+    .sort()
+  if (files.length === 0) {
+    console.error(`no test file matches ${patterns.join(', ')}; give a part of a path, such as packages/core`)
+    process.exit(2)
+  }
+  const isAlone = (file: string) => file.endsWith('.e2e.test.ts')
+  const shared = await runPass(
+    files.filter((file) => !isAlone(file)),
+    Math.min(2, cpus().length),
+  )
+  const alone = await runPass(files.filter(isAlone), 1)
+  report([shared, alone])
+}
+
+/** Installs what is missing where that is allowed (root on Debian); otherwise names the command. */
+function prepareMachine(): void {
+  const missing = NEEDS.filter(({ program }) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
+  if (missing.length === 0) return
+  const packages = missing.map(({ debian }) => debian)
+  const command = `apt-get install -y --no-install-recommends ${packages.join(' ')}`
+  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+    console.log(`installing ${packages.join(', ')}`)
+    spawnSync('sh', ['-c', `apt-get update -q && ${command}`], {
+      stdio: 'inherit',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
+  } else {
+    console.log(
+      `not found: ${missing.map(({ program }) => program).join(', ')}; the suites that need them will not run. To run them: ${command}`,
+    )
+  }
+}
+
+async function runPass(files: string[], concurrency: number): Promise<Tally> {
+  const tally: Tally = { passed: 0, failed: 0, notRun: [] }
+  if (files.length === 0) return tally
+  const events = run({ files, concurrency, timeout: FILE_TIMEOUT_MS })
+  events.on('test:pass', ({ name, skip, details }) => {
+    if (details.type === 'suite') return
+    if (skip !== undefined && skip !== false)
+      tally.notRun.push({ name, why: skip === true ? 'no reason given' : String(skip) })
+    else tally.passed++
+  })
+  events.on('test:fail', () => {
+    tally.failed++
+  })
+  await new Promise((resolve) => events.compose(spec).on('end', resolve).pipe(process.stdout))
+  return tally
+}
+
+function report(tallies: Tally[]): void {
+  const passed = tallies.reduce((sum, t) => sum + t.passed, 0)
+  const failed = tallies.reduce((sum, t) => sum + t.failed, 0)
+  const notRun = tallies.flatMap((t) => t.notRun)
+  for (const { name, why } of notRun) console.log(`could not run: ${name} (${why})`)
+  console.log(`${passed} passed, ${failed} failed, ${notRun.length} skipped`)
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+}
