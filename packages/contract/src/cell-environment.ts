@@ -15,6 +15,8 @@ export const CELL_ENV = {
   zone: 'CELLPLANE_ZONE',
   region: 'CELLPLANE_REGION',
   component: 'CELLPLANE_COMPONENT',
+  /** The lifecycle target that this process is: `run`, `bootstrap`, `health`. */
+  target: 'CELLPLANE_TARGET',
   release: 'CELLPLANE_RELEASE',
   /** `stateless` or `stateful`. */
   fleetKind: 'CELLPLANE_FLEET_KIND',

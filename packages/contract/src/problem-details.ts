@@ -1,49 +1,7 @@
-/**
- * RFC 9457 problem details, as the control plane, the router and the cell kit answer them.
- *
- * One table holds every code with its status and title, so that the OpenAPI document, the docs and the tests
- * agree. `detail` is written for the caller; nothing internal (a host, a path, a stack) belongs in it.
- */
+/** RFC 9457 problem details, as the control plane, the router and the cell kit answer them. */
 import { z } from 'zod'
 
-export const PROBLEM_CONTENT_TYPE = 'application/problem+json'
-
-/** code → [HTTP status, title]. A code never changes its meaning; adding one is a compatible change. */
-export const PROBLEM_CODES = {
-  // Who is asking
-  TOKEN_MISSING: [401, 'A token is required'],
-  TOKEN_INVALID: [401, 'The token was not accepted'],
-  TOKEN_EXPIRED: [401, 'The token has expired'],
-  FORBIDDEN: [403, 'Not allowed'],
-  KEYS_UNAVAILABLE: [503, 'Tokens cannot be verified at the moment'],
-  // What was asked
-  INVALID_REQUEST: [400, 'The request is not valid'],
-  PARTITION_KEY_INVALID: [400, 'The partition key is not valid'],
-  NOT_FOUND: [404, 'Not found'],
-  METHOD_NOT_ALLOWED: [405, 'Method not allowed'],
-  CONFLICT: [409, 'The state does not allow this'],
-  BODY_TOO_LARGE: [413, 'The body is too large'],
-  // Where it went
-  MISDIRECTED: [421, 'This cell is not the tenant’s home at that generation'],
-  TOO_MANY_REQUESTS: [429, 'Too many requests'],
-  // What the data plane could not do
-  CELL_UNAVAILABLE: [503, 'The cell that holds this is not available'],
-  SHARD_UNAVAILABLE: [503, 'No cell of the shard could answer'],
-  NO_TOPOLOGY: [503, 'No topology has been accepted yet'],
-  OVERLOADED: [503, 'Overloaded'],
-  UPSTREAM_TIMEOUT: [504, 'The cell did not answer in time'],
-  UPSTREAM_INVALID: [502, 'The cell’s answer was not valid'],
-  // What a change may not do
-  CELL_HOLDS_WORK: [409, 'The cell still holds undelivered work'],
-  CELL_HOLDS_DATA: [409, 'The cell still holds data within its retention'],
-  CELL_HOLDINGS_UNKNOWN: [409, 'What the cell holds is not known'],
-  STORES_SHARED: [409, 'Two cells may not share a store'],
-  PLAN_REFUSED: [409, 'The plan was refused'],
-  NOT_LEADER: [503, 'Another replica holds the lease'],
-  INTERNAL: [500, 'Internal error'],
-} as const satisfies Record<string, readonly [number, string]>
-
-export type ProblemCode = keyof typeof PROBLEM_CODES
+export * from './problem-codes.ts'
 
 export const problemDetailsSchema = z
   .object({
@@ -59,20 +17,3 @@ export const problemDetailsSchema = z
   .meta({ id: 'ProblemDetails', description: 'RFC 9457 problem details' })
 
 export type ProblemDetails = z.infer<typeof problemDetailsSchema>
-
-/** Builds the body of an error answer. `type` is a stable URN, so that it needs no web site to resolve. */
-export function problemDetails(
-  code: ProblemCode,
-  detail: string,
-  more: Pick<ProblemDetails, 'request_id' | 'cell' | 'problems'> = {},
-): ProblemDetails {
-  const [status, title] = PROBLEM_CODES[code]
-  return {
-    type: `urn:cellplane:problem:${code.toLowerCase().replaceAll('_', '-')}`,
-    title,
-    status,
-    detail,
-    code,
-    ...more,
-  }
-}

@@ -1,0 +1,28 @@
+/**
+ * Partition key → bucket: `xxh32(seed, utf8(key)) & (buckets − 1)`, the rule that the topology publishes.
+ *
+ * This runs for every request, so a key in plain ASCII (nearly every one) is hashed from a buffer that is kept, with
+ * nothing allocated. The buffer is filled and read within one call, and JavaScript runs one call at a time.
+ */
+import { PARTITION_KEY_BYTES_MAX } from '@cellplane/contract'
+import { xxh32 } from './xxh32.ts'
+
+const scratch = new Uint8Array(PARTITION_KEY_BYTES_MAX)
+const encoder = new TextEncoder()
+
+/** XXH32 of the key's UTF-8 form. A lone surrogate counts as U+FFFD, as every encoder writes it. */
+export function hashKey(key: string, seed: number): number {
+  const length = key.length
+  if (length > PARTITION_KEY_BYTES_MAX) return xxh32(encoder.encode(key), seed)
+  for (let i = 0; i < length; i++) {
+    const code = key.charCodeAt(i)
+    if (code > 0x7f) return xxh32(encoder.encode(key), seed)
+    scratch[i] = code
+  }
+  return xxh32(scratch, seed, length)
+}
+
+/** `buckets` is a power of two. */
+export function bucketOf(key: string, seed: number, buckets: number): number {
+  return hashKey(key, seed) & (buckets - 1)
+}
