@@ -1,0 +1,255 @@
+/**
+ * Direct routing: a trusted back end looks tenants up in the topology itself and calls their cells with no router between.
+ *
+ * It holds the whole topology, which says where every tenant is: that is for services of one's own, never for customers
+ * or browsers (they get `tenantEndpoints`). A lookup is a hash and an array; nothing is asked of anybody.
+ *
+ *     starting ──a base was accepted (from the state directory or the control plane)──▶ routing
+ *     routing  ──a newer base or overlay──▶ routing, with the new one
+ *
+ * It never goes back: what is refused (signature, fleet, age, size, shape) is reported and the last good document stays,
+ * and so it does for as long as the control plane is gone. Health marks alone grow old: after the topology's TTL without
+ * news they are dropped. The caller keeps its own timeouts, and says where to go next by `excluded`.
+ */
+import {
+  type Parsed,
+  type Problem,
+  type Role,
+  type TopologyOverlay,
+  type TrustedKeys,
+  trustedKeysOf,
+} from '@cellplane/contract'
+import {
+  acceptBase,
+  acceptOverlay,
+  chooseCell,
+  FITNESS_FULL,
+  FITNESS_OUT,
+  rowGeneration,
+  type Snapshot,
+  shardOf,
+  shardRow,
+  unhealthyIndexes,
+} from '@cellplane/core'
+import { pause } from '../pause.ts'
+import { followTopologyEvents } from '../topology-events/follow.ts'
+import { createDocumentSource, type DocumentKind } from './document-source.ts'
+import { createLastGood } from './last-good.ts'
+
+export type DirectRouterOptions = {
+  /** The control plane's. */
+  url: string
+  /** Token of the role `router` or `reader`. */
+  token: string
+  /** Name of the fleet whose topology is accepted. */
+  fleet: string
+  /** JWK set (parsed) of the keys that sign the topology: `keys/topology.jwks.json`. */
+  trustedKeys: unknown
+  /** Where the last good documents are kept, so that a start does not need the control plane. In memory only when left out. */
+  stateDir?: string
+  /** Between two looks at the control plane; its events make them sooner. */
+  pollMs?: number
+  /** What was refused or failed, for a log. A control plane that is gone is reported once for each look. */
+  onProblem?: (problem: Problem) => void
+  fetch?: typeof fetch
+}
+
+export type DirectCell = { id: string; url: string; role: Role }
+
+export type DirectRoute = {
+  /** The cell to call. */
+  cell: string
+  /** Its base URL. */
+  url: string
+  role: Role
+  /** The tenant's generation, 0 in stateless fleets. */
+  generation: number
+  /** The whole shard, home first. */
+  shard: DirectCell[]
+}
+
+export type DirectRouter = {
+  /** Resolves when a base was accepted; rejects when the signal says so first, or after `stop()`. */
+  ready(signal?: AbortSignal): Promise<void>
+  /**
+   * The cell for a tenant. `excluded` is the id of a cell that failed this request already. Undefined when no base was
+   * accepted yet, or when no other cell than the excluded one is left.
+   */
+  route(tenant: string, options?: { excluded?: string }): DirectRoute | undefined
+  /** Of the base in use. */
+  version(): { epoch: number; version: number } | undefined
+  stop(): Promise<void>
+}
+
+const POLL_MS = 5_000
+
+/** Throws for keys that are none; everything else is waited for or reported. */
+export async function createDirectRouter(options: DirectRouterOptions): Promise<DirectRouter> {
+  const keys = trustedKeysOf(options.trustedKeys)
+  if (!keys.ok) throw new TypeError(`trustedKeys: ${keys.problems[0]?.message}`)
+  const view = createView(options.fleet, keys.value)
+  const report = (problems: readonly Problem[]) => {
+    if (!isUnchanged(problems)) for (const problem of problems) options.onProblem?.(problem)
+  }
+  const lastGood = options.stateDir === undefined ? undefined : createLastGood(options.stateDir)
+  for (const kind of ['base', 'overlay'] as const) {
+    const text = await lastGood?.read(kind)
+    const accepted = text === undefined ? undefined : view.accept(kind, text)
+    if (accepted && !accepted.ok) report(accepted.problems)
+  }
+
+  const stopping = new AbortController()
+  const bell = createBell()
+  const source = createDocumentSource({ ...options, signal: stopping.signal })
+  /** Fetched last, and refused: a "not modified" about it confirms nothing. */
+  const refused = new Set<DocumentKind>()
+  const look = async (kind: DocumentKind): Promise<void> => {
+    const found = await source.fetch(kind)
+    if (!found.ok) return report(found.problems)
+    if (found.value !== null) {
+      const accepted = view.accept(kind, found.value)
+      if (accepted.ok) report((await lastGood?.write(kind, found.value)) ?? [])
+      else report(accepted.problems)
+      if (accepted.ok || isUnchanged(accepted.problems)) refused.delete(kind)
+      else refused.add(kind)
+    }
+    if (!refused.has(kind)) view.confirm(kind)
+  }
+  const poll = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await look('base')
+      // Health marks mean nothing without the cells that they are about.
+      if (view.version()) await look('overlay')
+      await bell.wait(options.pollMs ?? POLL_MS, stopping.signal)
+    }
+  }
+  const events = followTopologyEvents({
+    url: options.url,
+    token: options.token,
+    ...(options.fetch ? { fetch: options.fetch } : {}),
+    onEvent: bell.ring,
+    onConnected: bell.ring,
+  })
+  const polling = poll()
+  return {
+    ready: (signal) => view.ready(stopping.signal, signal),
+    route: view.route,
+    version: view.version,
+    async stop() {
+      stopping.abort(new Error('the direct router was stopped'))
+      await Promise.all([events.stop(), polling])
+    },
+  }
+}
+
+/** The documents in use, and what is computed from them. */
+function createView(fleet: string, keys: TrustedKeys) {
+  let snapshot: Snapshot | null = null
+  let overlay: TopologyOverlay | null = null
+  let overlayConfirmedAt = 0
+  let fitness = new Uint8Array()
+  /** How often each cell was chosen of late: what stands for load, where the choice goes by load. */
+  let chosenOfLate = new Uint32Array()
+  let marksUntil = 0
+  let quarantined: ReadonlySet<string> = new Set()
+  const waiting = new Set<() => void>()
+
+  const refreshMarks = (now: number): void => {
+    if (!snapshot) return
+    const { out } = unhealthyIndexes(snapshot, overlay, now, overlayConfirmedAt)
+    fitness = out.map((isOut) => (isOut === 1 ? FITNESS_OUT : FITNESS_FULL))
+    chosenOfLate = new Uint32Array(fitness.length)
+    marksUntil = overlayConfirmedAt + snapshot.base.topology_ttl_seconds * 1000
+  }
+
+  const accept = (kind: DocumentKind, text: string): Parsed<unknown> => {
+    if (kind === 'base') {
+      const base = acceptBase(snapshot, text, keys, fleet)
+      if (!base.ok) return base
+      snapshot = base.value
+      for (const wake of waiting) wake()
+    } else if (snapshot) {
+      const marks = acceptOverlay(overlay, snapshot, text, keys)
+      if (!marks.ok) return marks
+      overlay = marks.value
+      overlayConfirmedAt = Math.min(Date.now(), Date.parse(overlay.issued_at))
+      quarantined = new Set(overlay.quarantined.map(({ tenant }) => tenant))
+    }
+    refreshMarks(Date.now())
+    return { ok: true, value: undefined }
+  }
+
+  const rowOf = (topology: Snapshot, tenant: string): number =>
+    quarantined.has(tenant) && topology.quarantineRow >= 0 && topology.base.fleet_kind === 'stateless'
+      ? topology.quarantineRow
+      : shardRow(topology, tenant)
+
+  const route: DirectRouter['route'] = (tenant, { excluded } = {}) => {
+    if (!snapshot) return undefined
+    const now = Date.now()
+    if (now > marksUntil && fitness.includes(FITNESS_OUT)) refreshMarks(now)
+    const topology = snapshot
+    const row = rowOf(topology, tenant)
+    const not = excluded === undefined ? -1 : topology.indexOfCell(excluded)
+    const draw = Math.floor(Math.random() * FITNESS_FULL)
+    const chosen = chooseCell(topology, row, fitness, chosenOfLate, draw, not)
+    if (chosen < 0) return undefined
+    chosenOfLate[chosen]!++
+    const shard = shardOf(topology, row).map((index, place): DirectCell => {
+      const { id, url } = topology.cells[index]!
+      return { id, url, role: place === 0 ? 'home' : 'alternate' }
+    })
+    const { id, url } = topology.cells[chosen]!
+    const role = shard[0]?.id === id ? 'home' : 'alternate'
+    return { cell: id, url, role, generation: rowGeneration(topology, row), shard }
+  }
+
+  return {
+    accept,
+    route,
+    /** The control plane has answered: what is held is what it holds. */
+    confirm(kind: DocumentKind) {
+      if (kind !== 'overlay' || !overlay) return
+      overlayConfirmedAt = Date.now()
+      refreshMarks(overlayConfirmedAt)
+    },
+    version: () => (snapshot ? { epoch: snapshot.base.epoch, version: snapshot.base.version } : undefined),
+    ready(stopping: AbortSignal, signal?: AbortSignal): Promise<void> {
+      const ended = signal ? AbortSignal.any([stopping, signal]) : stopping
+      return new Promise((resolve, reject) => {
+        const settle = () => {
+          waiting.delete(settle)
+          ended.removeEventListener('abort', settle)
+          if (snapshot) resolve()
+          else reject(ended.reason)
+        }
+        if (snapshot || ended.aborted) settle()
+        else {
+          waiting.add(settle)
+          ended.addEventListener('abort', settle)
+        }
+      })
+    },
+  }
+}
+
+const isUnchanged = (problems: readonly Problem[]): boolean =>
+  problems.every(({ code }) => code === 'TOPOLOGY_UNCHANGED')
+
+/** Cuts a wait short. A ring while nobody waits cuts the next one, so that no event is lost during a look. */
+function createBell() {
+  let hasRung = false
+  let cut: AbortController | undefined
+  return {
+    ring() {
+      hasRung = true
+      cut?.abort()
+    },
+    async wait(ms: number, signal: AbortSignal): Promise<void> {
+      cut = new AbortController()
+      if (!hasRung) await pause(ms, AbortSignal.any([signal, cut.signal]))
+      hasRung = false
+      cut = undefined
+    },
+  }
+}
