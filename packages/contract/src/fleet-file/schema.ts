@@ -178,7 +178,16 @@ export const fleetFileShape = z.strictObject({
   routes: z.array(routeSchema).max(256).default([]),
   sizing: sizingSchema.optional(),
   local: z
-    .strictObject({ services: z.array(localServiceSchema).max(8).default([]) })
+    .strictObject({
+      services: z.array(localServiceSchema).max(8).default([]),
+      try: z
+        .string()
+        .max(4096)
+        .optional()
+        .describe(
+          'What `cellplane up` prints to try the fleet with, such as a curl. {router} is the routers’ URL, {token} a token for {tenant}, {sinks.http} the port http of the local service sinks.',
+        ),
+    })
     .prefault({})
     .describe('What `cellplane up` runs beside the fleet on a laptop, such as stand-ins for providers.'),
 })

@@ -4,14 +4,21 @@
  * It was chosen because HAProxy, JavaScript and every other language have it and because its low bits are good:
  * a bucket is the low bits. Everything here is 32-bit integer arithmetic, so the result is the same everywhere.
  */
-const PRIME_1 = 0x9e3779b1
-const PRIME_2 = 0x85ebca77
-const PRIME_3 = 0xc2b2ae3d
-const PRIME_4 = 0x27d4eb2f
-const PRIME_5 = 0x165667b1
+const PRIME_1 = 0x9e3779b1 | 0
+const PRIME_2 = 0x85ebca77 | 0
+const PRIME_3 = 0xc2b2ae3d | 0
+const PRIME_4 = 0x27d4eb2f | 0
+const PRIME_5 = 0x165667b1 | 0
 
-/** The hash of the first `length` bytes, as an unsigned 32-bit integer. `seed` is one as well. */
-export function xxh32(bytes: Uint8Array, seed: number, length: number = bytes.length): number {
+/** The hash of the bytes as an unsigned 32-bit integer; `seed` is one as well. */
+export function xxh32(bytes: Uint8Array, seed: number): number {
+  return (
+    xxh32Signed(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes.byteLength, seed) >>> 0
+  )
+}
+
+/** The same for the first `length` bytes, as a signed integer: the hot path's form, since the engine boxes no int32. */
+export function xxh32Signed(bytes: DataView, length: number, seed: number): number {
   let at = 0
   let hash: number
   if (length >= 16) {
@@ -20,25 +27,25 @@ export function xxh32(bytes: Uint8Array, seed: number, length: number = bytes.le
     let c = seed | 0
     let d = (seed - PRIME_1) | 0
     for (; at + 16 <= length; at += 16) {
-      a = round(a, word(bytes, at))
-      b = round(b, word(bytes, at + 4))
-      c = round(c, word(bytes, at + 8))
-      d = round(d, word(bytes, at + 12))
+      a = round(a, bytes.getInt32(at, true))
+      b = round(b, bytes.getInt32(at + 4, true))
+      c = round(c, bytes.getInt32(at + 8, true))
+      d = round(d, bytes.getInt32(at + 12, true))
     }
-    hash = rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18)
+    hash = (rotate(a, 1) + rotate(b, 7) + rotate(c, 12) + rotate(d, 18)) | 0
   } else {
-    hash = seed + PRIME_5
+    hash = (seed + PRIME_5) | 0
   }
   hash = (hash + length) | 0
   for (; at + 4 <= length; at += 4) {
-    hash = Math.imul(rotate((hash + Math.imul(word(bytes, at), PRIME_3)) | 0, 17), PRIME_4)
+    hash = Math.imul(rotate((hash + Math.imul(bytes.getInt32(at, true), PRIME_3)) | 0, 17), PRIME_4)
   }
   for (; at < length; at++) {
-    hash = Math.imul(rotate((hash + Math.imul(bytes[at]!, PRIME_5)) | 0, 11), PRIME_1)
+    hash = Math.imul(rotate((hash + Math.imul(bytes.getUint8(at), PRIME_5)) | 0, 11), PRIME_1)
   }
   hash = Math.imul(hash ^ (hash >>> 15), PRIME_2)
   hash = Math.imul(hash ^ (hash >>> 13), PRIME_3)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return hash ^ (hash >>> 16)
 }
 
 function round(lane: number, input: number): number {
@@ -47,9 +54,4 @@ function round(lane: number, input: number): number {
 
 function rotate(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits))
-}
-
-/** Four bytes, little-endian. */
-function word(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }

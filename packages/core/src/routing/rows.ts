@@ -5,18 +5,17 @@
  * other functions here explain it.
  */
 import type { Override } from '@cellplane/contract'
-import { bucketOf } from '../hash/bucket.ts'
+import { bucketOf, hashKeySigned } from '../hash/bucket.ts'
+import { findOverride } from '../topology/override-index.ts'
 import { INDEX_NONE, type RoutingIndex } from '../topology/routing-index.ts'
 
 export type RowSource = 'table' | Override['reason']
 
 /** The row of a key: its override's, or its bucket's. */
 export function shardRow(index: RoutingIndex, key: string): number {
-  if (index.overrideRows.size > 0) {
-    const row = index.overrideRows.get(key)
-    if (row !== undefined) return row
-  }
-  return bucketOf(key, index.seed, index.buckets)
+  const hash = hashKeySigned(key, index.seed)
+  const override = findOverride(index.overrideIndex, key, hash)
+  return override >= 0 ? index.buckets + override : hash & (index.buckets - 1)
 }
 
 /** Where a row starts in `index.members`; it ends before `rowEnd`. */

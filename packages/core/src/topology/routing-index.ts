@@ -24,6 +24,8 @@ import {
   type TopologyCell,
   type UnsignedTopologyBase,
 } from '@cellplane/contract'
+import { hashKeySigned } from '../hash/bucket.ts'
+import { buildOverrideIndex, type OverrideIndex } from './override-index.ts'
 
 /** Stands in a former table for a cell that is gone. */
 export const INDEX_NONE = 0xffff
@@ -47,8 +49,8 @@ export type RoutingIndex = {
   /** Cell indexes of all rows, one row after the other. */
   readonly members: Uint16Array
   readonly overrides: readonly Override[]
-  /** Tenant → its override's row. */
-  readonly overrideRows: ReadonlyMap<string, number>
+  /** Tenant → its override's position in `overrides`; the row is `buckets` further. */
+  readonly overrideIndex: OverrideIndex
   /** Where in `members` the rows after the table start; one more entry closes the last. */
   readonly laterStarts: Uint32Array
   /** Cell indexes of the former tables, newest first; INDEX_NONE for a cell that is gone. */
@@ -115,11 +117,11 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
     )
   }
 
-  const overrideRows = new Map<string, number>()
+  const tenants = new Set<string>()
   const later: number[][] = []
   for (const [i, override] of base.overrides.entries()) {
     const indexes = override.cells.map((slot) => indexBySlot[slot]!)
-    const why = overrideRows.has(override.tenant)
+    const why = tenants.has(override.tenant)
       ? 'its tenant has another override as well'
       : indexes.includes(INDEX_NONE)
         ? 'it names a slot that no cell of this document has'
@@ -127,7 +129,7 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
           ? 'it names one cell twice'
           : undefined
     if (why) problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `overrides[${i}]`, `cannot be used: ${why}`))
-    overrideRows.set(override.tenant, buckets + i)
+    tenants.add(override.tenant)
     later.push(indexes)
   }
   let quarantineRow = -1
@@ -163,7 +165,7 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
     isHomeFirst: base.choice === 'home-first',
     members,
     overrides: base.overrides,
-    overrideRows,
+    overrideIndex: buildOverrideIndex([...tenants], (tenant) => hashKeySigned(tenant, seed)),
     laterStarts,
     formerTables,
     quarantineRow,

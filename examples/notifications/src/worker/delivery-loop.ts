@@ -1,0 +1,71 @@
+/**
+ * The worker: takes due notifications, hands each to its channel's provider, writes down what came of it.
+ *
+ *   wait ──hint, timer or free hands──▶ lease a batch ──▶ deliver each by itself ──▶ record ──▶ hands are free again
+ *
+ * At least once: an attempt is written down after it was made, so a worker that dies in between makes its notification be
+ * delivered again when the lease runs out. The delivery key lets the provider see that it is the same one.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Channel } from '../notification/notification.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Job, Outcome } from '../store/queue.ts'
+import type { WorkerConfig } from './config.ts'
+import { verdictOf, verdictWithout } from './outcome.ts'
+import type { Recorder } from './recorder.ts'
+
+export type DeliveryParts = {
+  config: Pick<WorkerConfig, 'retry' | 'leaseMs' | 'concurrency'>
+  providers: Record<Channel, Provider>
+  lease: (limit: number, lease: string) => Promise<Job[]>
+  recorder: Recorder
+  /** Resolves when there may be work, after `waitMs`, or when the signal aborts. */
+  waitForWork: (waitMs: number, signal: AbortSignal) => Promise<void>
+  onOutcome: (job: Job, outcome: Outcome) => void
+  /** The queue could not be read; it is tried again. */
+  onError: (error: unknown) => void
+}
+
+/** Due retries have no hint; they wait for this at most. Also how soon a lost hint is made up for. */
+const LOOK_INTERVAL_MS = 1000
+
+/** Runs until the signal aborts, then until what is in hand is delivered and written down. Never rejects. */
+export async function runDeliveries(parts: DeliveryParts, stop: AbortSignal): Promise<void> {
+  const { concurrency } = parts.config
+  const inHand = new Set<Promise<void>>()
+
+  while (!stop.aborted) {
+    const free = concurrency - inHand.size
+    const lease = randomUUID()
+    const jobs = await parts.lease(free, lease).catch((error): Job[] => {
+      parts.onError(error)
+      return []
+    })
+    for (const job of jobs) {
+      const done: Promise<void> = deliver(parts, job, lease).finally(() => inHand.delete(done))
+      inHand.add(done)
+    }
+    if (inHand.size >= concurrency) await Promise.race(inHand)
+    else if (jobs.length < free) await parts.waitForWork(LOOK_INTERVAL_MS, stop)
+  }
+  await Promise.all(inHand)
+}
+
+async function deliver(parts: DeliveryParts, job: Job, lease: string): Promise<void> {
+  const { retry } = parts.config
+  const named = { tenant: job.tenant, id: job.id, lease, number: job.attempt }
+  const record = (outcome: Outcome): Promise<void> => {
+    parts.onOutcome(job, outcome)
+    return parts.recorder.record(outcome)
+  }
+  const without = verdictWithout(job, retry)
+  if (without) return record({ ...named, ...without, attempt: undefined })
+
+  const startedAt = new Date()
+  const begun = performance.now()
+  const result = await parts.providers[job.channel].send(job)
+  const durationMs = Math.round(performance.now() - begun)
+  const { outcome, detail } = result
+  const verdict = verdictOf(result, job.attempt, retry, Math.random())
+  return record({ ...named, ...verdict, attempt: { startedAt, durationMs, outcome, detail } })
+}

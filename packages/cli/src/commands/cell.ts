@@ -1,0 +1,20 @@
+/** `cellplane cell …`: the cells of a fleet. */
+import type { Command } from 'commander'
+import { createGroup } from '../command.ts'
+import { cellAddCommand } from './cell-add.ts'
+import { cellDrainCommand } from './cell-drain.ts'
+import { cellListCommand } from './cell-list.ts'
+import { cellRetireCommand } from './cell-retire.ts'
+import { cellShowCommand } from './cell-show.ts'
+import { cellUndrainCommand } from './cell-undrain.ts'
+
+export function cellCommand(): Command {
+  return createGroup('cell', 'List, add, drain and retire cells', [
+    cellListCommand(),
+    cellShowCommand(),
+    cellAddCommand(),
+    cellDrainCommand(),
+    cellUndrainCommand(),
+    cellRetireCommand(),
+  ])
+}

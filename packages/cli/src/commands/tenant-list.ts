@@ -1,0 +1,39 @@
+/** `cellplane tenant list`. */
+import type { Command } from 'commander'
+import { aboutAnyFleet, createCommand, type JsonFlag, wholeNumber } from '../command.ts'
+import { connect, type RemoteFlags } from '../fleet/locate.ts'
+import { printResult } from '../output/print.ts'
+import { formatTable } from '../output/table.ts'
+
+type Flags = RemoteFlags & JsonFlag & { limit: number; after?: string }
+
+export function tenantListCommand(): Command {
+  return aboutAnyFleet(
+    createCommand({
+      usage: 'list',
+      summary: 'List registered tenants and those that routers saw',
+      examples: [
+        ['cellplane tenant list --limit 20', 'the first twenty'],
+        ['cellplane tenant list --after acme', 'the page that follows acme'],
+      ],
+    })
+      .option('--limit <n>', 'at most this many', wholeNumber(1, 1000), 100)
+      .option('--after <tenant>', 'begin after this one: the `next` of the page before'),
+  ).action(async (flags: Flags) => {
+    const { client } = await connect(flags)
+    const page = await client.listTenants({
+      query: { limit: flags.limit, ...(flags.after === undefined ? {} : { after: flags.after }) },
+    })
+    printResult(flags.json, page, () => {
+      if (page.tenants.length === 0) return 'no tenant is registered, and routers saw none'
+      const table = formatTable(page.tenants, [
+        { title: 'TENANT', value: (tenant) => tenant.tenant, isFlexible: true },
+        { title: 'REGISTERED', value: (tenant) => (tenant.is_registered ? 'yes' : 'no') },
+        { title: 'PINNED', value: (tenant) => (tenant.pinned ? 'yes' : 'no') },
+        { title: 'REQUESTS', value: (tenant) => String(tenant.requests), align: 'right' },
+        { title: 'CELLS, HOME FIRST', value: (tenant) => tenant.cells.join(', ') },
+      ])
+      return page.next === null ? table : `${table}\nmore: --after ${JSON.stringify(page.next)}`
+    })
+  })
+}

@@ -1,0 +1,18 @@
+/** `cellplane tenant …`: where tenants are. */
+import type { Command } from 'commander'
+import { createGroup } from '../command.ts'
+import { tenantListCommand } from './tenant-list.ts'
+import { tenantPinCommand } from './tenant-pin.ts'
+import { tenantRegisterCommand } from './tenant-register.ts'
+import { tenantRouteCommand } from './tenant-route.ts'
+import { tenantUnpinCommand } from './tenant-unpin.ts'
+
+export function tenantCommand(): Command {
+  return createGroup('tenant', 'See where tenants are, register and pin them', [
+    tenantRouteCommand(),
+    tenantListCommand(),
+    tenantRegisterCommand(),
+    tenantPinCommand(),
+    tenantUnpinCommand(),
+  ])
+}

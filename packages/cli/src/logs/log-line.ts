@@ -1,0 +1,86 @@
+/**
+ * One line of a log: when it was written, and how a person wants to read it.
+ *
+ * Components write what they like. JSON lines (pino's, and most others') have a time, a level and a message; PostgreSQL
+ * begins its lines with the time; anything else has none and belongs to the line before it.
+ */
+import { printableLine } from '../output/printable.ts'
+import { bad, dim, warning } from '../output/style.ts'
+
+export type LogLine = {
+  source: string
+  /** Milliseconds since the epoch; undefined when the line does not say. */
+  time: number | undefined
+  text: string
+}
+
+const TIME_FIELDS = ['time', 'timestamp', 'ts', '@timestamp'] as const
+/** What pino writes into every line, and what the source says already. */
+const QUIET_FIELDS = new Set<string>([
+  ...TIME_FIELDS,
+  'level',
+  'msg',
+  'message',
+  'pid',
+  'hostname',
+  'name',
+  'v',
+  'cell',
+])
+/** pino's numbers, from which a level is worth a colour. */
+const LEVEL_WARN = 40
+const LEVEL_ERROR = 50
+
+export function parseLogLine(source: string, text: string): LogLine {
+  const fields = parseFields(text)
+  return { source, time: fields ? timeOf(fields) : leadingTime(text), text }
+}
+
+/** `12:34:56.789 cell-001/api  listening  port=7501` */
+export function formatLogLine({ source, time, text }: LogLine, sourceWidth: number): string {
+  const clock = time === undefined ? ' '.repeat(12) : new Date(time).toISOString().slice(11, 23)
+  return `${dim(clock)} ${dim(source.padEnd(sourceWidth))}  ${formatText(text)}`
+}
+
+function formatText(text: string): string {
+  const fields = parseFields(text)
+  if (!fields) return printableLine(text)
+  const rest = Object.entries(fields)
+    .filter(([name]) => !QUIET_FIELDS.has(name))
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const line = printableLine([String(fields['msg'] ?? fields['message'] ?? ''), ...rest].join('  '))
+  const level = severityOf(fields['level'])
+  return level >= LEVEL_ERROR ? bad(line) : level >= LEVEL_WARN ? warning(line) : line
+}
+
+function severityOf(level: unknown): number {
+  if (typeof level === 'number') return level
+  return /^(err|fatal|crit)/i.test(String(level))
+    ? LEVEL_ERROR
+    : /^warn/i.test(String(level))
+      ? LEVEL_WARN
+      : 0
+}
+
+function parseFields(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith('{')) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function timeOf(fields: Record<string, unknown>): number | undefined {
+  const value = TIME_FIELDS.map((name) => fields[name]).find((found) => found !== undefined)
+  const time = typeof value === 'number' ? value : Date.parse(String(value))
+  return Number.isFinite(time) ? time : undefined
+}
+
+/** `2026-11-21 09:36:12.345 UTC [123] LOG: …`, as our PostgreSQL writes it, and ISO 8601 at the start of any line. */
+function leadingTime(text: string): number | undefined {
+  const match = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)/.exec(text)
+  if (!match) return undefined
+  const time = Date.parse(`${match[1]}T${match[2]!.replace(',', '.')}Z`)
+  return Number.isFinite(time) ? time : undefined
+}

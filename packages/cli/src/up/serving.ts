@@ -1,0 +1,96 @@
+/**
+ * Waits until a fleet that was just started serves, and tells how far it is.
+ *
+ * It serves when every cell that the fleet file declares is placed and healthy (those that an operator has drained are
+ * left out) and every router routes by the newest base.
+ */
+import type { ApiClient } from '@cellplane/client'
+import type { FleetStatus } from '@cellplane/contract/api'
+import { pause } from '../pause.ts'
+
+/** A fleet of 16 serves after about 45 s on two cores; a machine that is busy besides gets its time. */
+const SERVING_MAX_MS = 300_000
+const LOOK_EVERY_MS = 200
+/** While nothing moves, say why this often. */
+const REMIND_EVERY_MS = 15_000
+
+export type Expectation = { cells: readonly string[]; routers: number }
+
+export type Progress = {
+  cellsReady: number
+  cellsExpected: number
+  routersReady: number
+  /** Why what is missing is missing, each in a sentence. */
+  missing: string[]
+}
+
+/** Resolves with the last progress: complete, or as far as it came in five minutes. `onProgress` hears of every change. */
+export async function waitUntilServing(
+  client: ApiClient,
+  expected: Expectation,
+  onProgress: (progress: Progress, isReminder: boolean) => void,
+  signal: AbortSignal,
+): Promise<Progress> {
+  const deadline = performance.now() + SERVING_MAX_MS
+  let shown = ''
+  let shownAt = performance.now()
+  let progress: Progress = {
+    cellsReady: 0,
+    cellsExpected: expected.cells.length,
+    routersReady: 0,
+    missing: [],
+  }
+  while (performance.now() < deadline) {
+    signal.throwIfAborted()
+    // The control plane may be restarting: then the progress is what it was.
+    const status = await client.getStatus({}, { signal }).catch(() => undefined)
+    if (status) progress = measure(status, expected)
+    const isReminder = performance.now() - shownAt > REMIND_EVERY_MS
+    const now = `${progress.cellsReady} ${progress.cellsExpected} ${progress.routersReady}`
+    if (now !== shown || isReminder) {
+      onProgress(progress, isReminder)
+      shown = now
+      shownAt = performance.now()
+    }
+    if (isComplete(progress, expected)) break
+    await pause(LOOK_EVERY_MS, signal)
+  }
+  signal.throwIfAborted()
+  return progress
+}
+
+export function isComplete(progress: Progress, expected: Expectation): boolean {
+  return progress.cellsReady >= progress.cellsExpected && progress.routersReady >= expected.routers
+}
+
+function measure(status: FleetStatus, { cells, routers }: Expectation): Progress {
+  const isLeftOut = new Set(
+    status.cells
+      .filter(({ state }) => ['draining', 'drained', 'retired'].includes(state))
+      .map(({ id }) => id),
+  )
+  const wanted = cells.filter((id) => !isLeftOut.has(id))
+  const byId = new Map(status.cells.map((cell) => [cell.id, cell]))
+  const isReady = (id: string) => {
+    const cell = byId.get(id)
+    return cell?.state === 'active' && cell.health === 'healthy'
+  }
+  const current = status.routers.filter(
+    (router) => router.is_reporting && status.base !== null && router.base?.version === status.base.version,
+  )
+  const missing = wanted
+    .filter((id) => !isReady(id))
+    .map((id) => {
+      const cell = byId.get(id)
+      const why = cell?.problem || cell?.reason
+      return `${id} is ${cell?.state ?? 'not registered'}${why ? `: ${why}` : ''}`
+    })
+  if (current.length < routers)
+    missing.push(`${current.length} of ${routers} routers route by the newest topology`)
+  return {
+    cellsReady: wanted.length - wanted.filter((id) => !isReady(id)).length,
+    cellsExpected: wanted.length,
+    routersReady: current.length,
+    missing,
+  }
+}

@@ -1,0 +1,146 @@
+/** The topology: documents, versions, blast radius; and the fleet at a glance. */
+import { parsed, problem, refused } from '@cellplane/contract'
+import type { FleetFile } from '@cellplane/contract/fleet-file'
+import type { Observations } from '../../health/observations.ts'
+import type { Automation } from '../../leader/automation.ts'
+import { cellView } from '../../registry/cell-view.ts'
+import {
+  AUDIT,
+  BASES,
+  CELLS,
+  HOSTS,
+  ROUTERS,
+  TENANTS,
+  VERSIONS,
+  versionKey,
+} from '../../store/collections.ts'
+import { describeInvalidRow, intact, type Row, type Store } from '../../store/store.ts'
+import type { BlastRadiusMeter } from '../../topology/blast-radius.ts'
+import { etagOf, type HeldDocument, type Published } from '../../topology/published.ts'
+import type { Handlers } from '../handler.ts'
+
+export type TopologyHandlersOptions = {
+  fleet: FleetFile
+  store: Store
+  published: Published
+  observations: Observations
+  automation: Automation
+  blastRadius: BlastRadiusMeter
+  whyWaiting: (cell: string) => string | undefined
+}
+
+export function topologyHandlers(
+  options: TopologyHandlersOptions,
+): Handlers<
+  'getStatus' | 'getBase' | 'getOverlay' | 'listVersions' | 'getVersion' | 'getBlastRadius' | 'listAudit'
+> {
+  const { fleet, store, published, observations, automation, blastRadius, whyWaiting } = options
+
+  const nothingPublished = () =>
+    refused(
+      problem('NO_TOPOLOGY', '', 'no topology has been published yet; it is once enough cells are ready'),
+    )
+
+  /** Rows that cannot be read are named and the others shown: this is where a person looks first. */
+  async function status() {
+    const [cells, routers, hosts] = [
+      await store.list(CELLS),
+      await store.list(ROUTERS),
+      await store.list(HOSTS),
+    ]
+    const invalid = [...cells.invalid, ...routers.invalid, ...hosts.invalid].map(describeInvalidRow)
+    const { is_frozen, reason } = automation.view()
+    const base = published.base()
+    const overlay = published.overlay()
+    const radius = await blastRadius.measure()
+    return {
+      fleet: fleet.fleet,
+      kind: fleet.kind,
+      epoch: base?.epoch ?? 0,
+      base: base && summary(base),
+      overlay: overlay && summary(overlay),
+      automation: {
+        is_frozen: is_frozen || invalid.length > 0,
+        reason: [reason, ...invalid].filter((text) => text !== '').join('; '),
+      },
+      cells: cells.rows
+        .map(({ value: { cell } }) => cellView(cell, observations, overlay?.overlay, whyWaiting(cell.id)))
+        .sort((a, b) => a.slot - b.slot)
+        .map((view) => ({
+          id: view.id,
+          slot: view.slot,
+          role: view.role,
+          zone: view.zone,
+          state: view.state,
+          health: view.health,
+          reason: view.health_reason,
+          endpoint: view.endpoint,
+          undelivered: view.holdings?.undelivered ?? null,
+          problem: view.problem,
+        })),
+      routers: latest(observations.routers.list(), routers.rows, (router) => router.router).map((router) => ({
+        ...router,
+        is_reporting: observations.routers.isReporting(router.router),
+      })),
+      hosts: latest(observations.hosts.list(), hosts.rows, (host) => host.host).map((host) => ({
+        ...host,
+        is_reporting: observations.hosts.isReporting(host.host),
+      })),
+      tenants: await store.count(TENANTS),
+      blast_radius: radius && {
+        worst_cell_touched: radius.worst_cell?.tenants_touched ?? 0,
+        worst_cell_lost: radius.worst_cell?.tenants_lost ?? 0,
+        worst_pair_lost: radius.worst_pair?.tenants_lost ?? 0,
+      },
+    }
+  }
+
+  return {
+    async getStatus() {
+      return parsed(await status())
+    },
+    async getBase() {
+      const base = published.base()
+      return base ? { ok: true, document: base } : nothingPublished()
+    },
+    async getOverlay() {
+      const overlay = published.overlay()
+      return overlay ? { ok: true, document: overlay } : nothingPublished()
+    },
+    async listVersions() {
+      const versions = intact(await store.list(VERSIONS, { order: 'descending' }))
+      return parsed({ versions })
+    },
+    async getVersion({ params: { version } }) {
+      // Versions go on rising when an epoch begins, so one version is one document; the newest epoch wins if a store was replaced.
+      const versions = intact(await store.list(VERSIONS, { order: 'descending' }))
+      const found = versions.find((one) => one.version === version)
+      const row = found && (await store.get(BASES, versionKey(found)))
+      if (row) return { ok: true, document: { text: row.text, etag: etagOf(row.text) } }
+      const known = versions.length > 0 ? `${versions.at(-1)?.version}–${versions[0]?.version}` : 'none'
+      return refused(
+        problem('NOT_FOUND', 'path.version', `version ${version} is not kept; kept are ${known}`),
+      )
+    },
+    async getBlastRadius() {
+      const radius = await blastRadius.measure()
+      return radius ? parsed(radius) : nothingPublished()
+    },
+    async listAudit({ query: { after, limit } }) {
+      const page = { limit, order: 'descending' as const, ...(after === undefined ? {} : { after }) }
+      const entries = intact(await store.list(AUDIT, page))
+      return parsed({ entries, next: entries.length === limit ? (entries.at(-1)?.id ?? null) : null })
+    },
+  }
+}
+
+function summary({ epoch, version, issuedAt }: HeldDocument) {
+  return { epoch, version, issued_at: issuedAt }
+}
+
+/** What was heard of, and what is only remembered from before this replica listened; by name. */
+function latest<T>(heard: readonly T[], stored: readonly Row<T>[], nameOf: (one: T) => string): T[] {
+  const byName = new Map(stored.map(({ value }) => [nameOf(value), value]))
+  for (const one of heard) byName.set(nameOf(one), one)
+  return [...byName.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+}

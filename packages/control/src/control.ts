@@ -1,0 +1,184 @@
+/**
+ * The control plane, composed: store → lease → tenure, and the API in front of what is known.
+ *
+ * A replica with the lease decides and publishes; one without it answers reads, follows what is published, and asks for
+ * the lease again and again. Nothing that serves a request waits for either.
+ */
+import type { Logger } from 'pino'
+import { createApi } from './api/api.ts'
+import { createAuthenticator } from './api/authentication.ts'
+import { cellHandlers } from './api/handlers/cells.ts'
+import { reportHandlers } from './api/handlers/reports.ts'
+import { tenantHandlers } from './api/handlers/tenants.ts'
+import { topologyHandlers } from './api/handlers/topology.ts'
+import { type RunningServer, serveApi } from './api/server.ts'
+import { createTopologyEvents } from './api/topology-events.ts'
+import { createBell } from './bell.ts'
+import type { ControlConfig } from './config.ts'
+import { startObservations } from './health/observations.ts'
+import { createAutomation } from './leader/automation.ts'
+import { startLoop } from './leader/loop.ts'
+import { createCellReconciler } from './leader/reconcile-cells.ts'
+import { startTenure, type Tenure } from './leader/tenure.ts'
+import { createMetrics } from './metrics.ts'
+import { createCellChanges } from './registry/cell-changes.ts'
+import { SETTINGS, SETTINGS_KEY } from './store/collections.ts'
+import { openPostgresStore } from './store/postgres.ts'
+import { describeInvalidRow, type InvalidRow, type Store } from './store/store.ts'
+import { createObservedTenants } from './tenants/observed-tenants.ts'
+import { createTenantChanges } from './tenants/tenant-changes.ts'
+import { createBlastRadiusMeter } from './topology/blast-radius.ts'
+import { createPublished } from './topology/published.ts'
+import { createPublishedFiles } from './topology/published-files.ts'
+import { createPublisher } from './topology/publisher.ts'
+
+export type Control = {
+  /** Where the API listens. */
+  url: string
+  isLeader(): boolean
+  stop(): Promise<void>
+}
+
+/** Throws when the store does not answer, belongs to another fleet or to a newer version, or the port is taken. */
+export async function startControl(config: ControlConfig, logger: Logger): Promise<Control> {
+  const { fleet, signingKey, timing } = config
+  const now = Date.now
+  const stopping = new AbortController()
+  const keys = new Map([[signingKey.id, signingKey.publicKey]])
+  const published = createPublished(keys, fleet.fleet)
+  let tenure: Tenure | undefined
+  const observations = startObservations(fleet, now, () => tenure?.wake())
+  const tenants = createObservedTenants()
+  const ordersChanged = createBell()
+  const automation = createAutomation((part, reason) =>
+    reason === null
+      ? logger.info({ part }, 'automation goes on')
+      : logger.error({ part, reason }, 'automation is held up'),
+  )
+  const metrics = createMetrics({
+    isLeader: () => store.isWriter(),
+    base: published.base,
+    overlay: published.overlay,
+    isFrozen: () => automation.view().is_frozen,
+    subscribers: () => events.count(),
+  })
+  const onInvalidRow = (row: InvalidRow) => {
+    metrics.invalidRow(row.table)
+    logger.error({ table: row.table, key: row.key }, describeInvalidRow(row))
+  }
+
+  const store: Store = await openPostgresStore({
+    url: config.databaseUrl,
+    leasePollMs: timing.lease_poll_ms,
+    onInvalidRow,
+    logger,
+  })
+  const cellReconciler = createCellReconciler({ store, fleet, timing, observations, now })
+  const publisher = createPublisher({ store, published, fleet, signingKey, keys })
+  const files = createPublishedFiles(config.publishDir)
+  function lead(signal: AbortSignal): void {
+    const parts = {
+      config,
+      store,
+      published,
+      files,
+      publisher,
+      observations,
+      tenants,
+      cellReconciler,
+      automation,
+    }
+    const mine = startTenure({ ...parts, ordersChanged, now }, signal)
+    tenure = mine
+    void mine.ended.then(() => {
+      if (tenure !== mine) return
+      tenure = undefined
+      observations.watch([])
+      cellReconciler.forget()
+      automation.clear()
+    })
+  }
+  /** Without the lease: what the other replica published. */
+  const follower = startLoop({
+    intervalMs: timing.lease_poll_ms,
+    signal: stopping.signal,
+    async run() {
+      if (store.isWriter()) return
+      // A row that cannot be read was counted and logged; what is held stays, and the next look may fare better.
+      await published
+        .refresh(store)
+        .catch((error: Error) => logger.warn({ error: error.message }, 'no refresh'))
+    },
+  })
+
+  const events = createTopologyEvents(published, timing.event_ping_ms, stopping.signal)
+  const whyWaiting = cellReconciler.whyWaiting
+  const cellChanges = createCellChanges({
+    fleet,
+    defaultHost: config.defaultHost,
+    published,
+    observations,
+    now,
+  })
+  const tenantChanges = createTenantChanges(fleet, published, now)
+  const blastRadius = createBlastRadiusMeter(store, published, now)
+  const shared = { store, published, observations, tenure: () => tenure }
+  const api = createApi({
+    handlers: {
+      ...cellHandlers({ ...shared, changes: cellChanges, whyWaiting }),
+      ...tenantHandlers({ ...shared, changes: tenantChanges }),
+      ...topologyHandlers({ ...shared, fleet, automation, blastRadius, whyWaiting }),
+      ...reportHandlers({
+        ...shared,
+        fleet: fleet.fleet,
+        routerKey: config.routerKey,
+        tenants,
+        ordersChanged,
+        metrics,
+        now,
+      }),
+    },
+    authenticate: createAuthenticator(config.tokens),
+    events,
+    metrics,
+    isWriter: store.isWriter,
+    async whyNotReady() {
+      return store.get(SETTINGS, SETTINGS_KEY).then(
+        () => null,
+        (error: Error) => error.message,
+      )
+    },
+    logger,
+    stopping: stopping.signal,
+  })
+
+  let server: RunningServer | undefined
+  async function stop(): Promise<void> {
+    stopping.abort()
+    await server?.stop()
+    const last = tenure
+    await store.stop()
+    await Promise.all([last?.ended, follower.ended, observations.stop()])
+  }
+
+  try {
+    await checkFleet(store, fleet.fleet)
+    server = await serveApi(api, config.listen)
+    store.campaign(lead)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  logger.info({ url: server.url, fleet: fleet.fleet }, 'control plane listens')
+  return { url: server.url, isLeader: store.isWriter, stop }
+}
+
+/** Two fleets in one store would each undo what the other publishes. */
+async function checkFleet(store: Store, fleet: string): Promise<void> {
+  const settings = await store.get(SETTINGS, SETTINGS_KEY)
+  if (settings && settings.fleet !== fleet) {
+    throw new Error(
+      `the store belongs to fleet "${settings.fleet}"; expected "${fleet}"; give each fleet a database of its own`,
+    )
+  }
+}

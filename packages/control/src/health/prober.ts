@@ -1,0 +1,87 @@
+/**
+ * Active probes: asks each cell's health path at an interval and keeps what the answers come to (`nextProbeState`).
+ *
+ * A round asks all cells, a bounded number at once; the next begins an interval after it began, or when it is over. A
+ * cell's state is forgotten with its endpoint: a cell that moved is a new question.
+ */
+import type { HealthPolicy } from '@cellplane/contract/fleet-file'
+import { nextProbeState, type ProbeResult, type ProbeState, UNPROBED } from '@cellplane/core'
+
+/** Probes at once: enough for 1,000 cells a second at 50 ms each, few enough not to be a load by itself. */
+const PROBES_AT_ONCE_MAX = 64
+
+export type ProbeTarget = { slot: number; endpoint: string }
+
+export type Prober = ReturnType<typeof startProber>
+
+/** `onChange` is called when a cell's health became another one. */
+export function startProber(policy: HealthPolicy, now: () => number, onChange: () => void) {
+  let targets: readonly ProbeTarget[] = []
+  let states = new Map<number, { endpoint: string; state: ProbeState }>()
+  const stopping = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+
+  async function probe({ slot, endpoint }: ProbeTarget): Promise<void> {
+    const result = await ask(new URL(policy.path, endpoint), policy.timeout_ms, stopping.signal)
+    const before = states.get(slot)
+    if (stopping.signal.aborted || before?.endpoint !== endpoint) return
+    const state = nextProbeState(before.state, result, policy, now())
+    states.set(slot, { endpoint, state })
+    if (state.health !== before.state.health) onChange()
+  }
+
+  async function round(): Promise<void> {
+    const startedAt = performance.now()
+    const queue = [...targets]
+    const work = async () => {
+      for (let target = queue.pop(); target; target = queue.pop()) await probe(target)
+    }
+    await Promise.all(Array.from({ length: Math.min(PROBES_AT_ONCE_MAX, queue.length) }, work))
+    if (stopping.signal.aborted) return
+    timer = setTimeout(loop, Math.max(0, policy.interval_ms - (performance.now() - startedAt)))
+  }
+
+  let running = Promise.resolve()
+  function loop(): void {
+    running = round()
+  }
+  loop()
+
+  return {
+    setTargets(next: readonly ProbeTarget[]): void {
+      targets = next
+      states = new Map(
+        next.map(({ slot, endpoint }) => {
+          const known = states.get(slot)
+          return [slot, known?.endpoint === endpoint ? known : { endpoint, state: UNPROBED }]
+        }),
+      )
+    },
+    stateOf: (slot: number): ProbeState => states.get(slot)?.state ?? UNPROBED,
+    async stop(): Promise<void> {
+      stopping.abort()
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+/** 2xx within the time is healthy. A redirect is not followed: a login page answers 200 for anybody. */
+async function ask(url: URL, timeoutMs: number, stopping: AbortSignal): Promise<ProbeResult> {
+  try {
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping])
+    const response = await fetch(url, { redirect: 'manual', signal })
+    await response.body?.cancel()
+    return response.ok
+      ? { isHealthy: true, reason: `answered ${response.status}` }
+      : { isHealthy: false, reason: `answered ${response.status}` }
+  } catch (error) {
+    return { isHealthy: false, reason: reasonOf(error as Error, timeoutMs) }
+  }
+}
+
+function reasonOf(error: Error, timeoutMs: number): string {
+  if (error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`
+  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
+  return code === 'ECONNREFUSED' ? 'connection refused' : (code ?? error.message)
+}

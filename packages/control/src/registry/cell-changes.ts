@@ -1,0 +1,180 @@
+/**
+ * What operators do to cells: add, drain, undrain, retire. Each runs inside one transaction of the store.
+ *
+ * A change is planned before it is made: one after which no base could be published is refused, with the planner's
+ * own words, while there still is somebody to read them.
+ */
+import {
+  type Capacity,
+  type Cell,
+  type Override,
+  type Parsed,
+  type Problem,
+  parsed,
+  problem,
+  refused,
+} from '@cellplane/contract'
+import { type FleetFile, numberedCellId, storeOf } from '@cellplane/contract/fleet-file'
+import { type CellEvent, nextFreeSlot, transition } from '@cellplane/core'
+import { recordChange } from '../audit/audit.ts'
+import type { Observations } from '../health/observations.ts'
+import { CELLS, OVERRIDES, type StoredCell } from '../store/collections.ts'
+import { intact, type StoreWriter } from '../store/store.ts'
+import { planBase } from '../topology/plan-base.ts'
+import type { Published } from '../topology/published.ts'
+import { newCell } from './declare.ts'
+import { inState } from './plan-lifecycle.ts'
+
+export type NewCell = {
+  id?: string | undefined
+  zone?: string | undefined
+  weight?: number | undefined
+  capacity?: Capacity | undefined
+  host?: string | undefined
+  database_url?: string | undefined
+}
+
+/** Who asks for a change, and why. */
+export type Cause = { actor: string; reason: string }
+
+export type CellChangesOptions = {
+  fleet: FleetFile
+  defaultHost: string
+  published: Published
+  observations: Observations
+  now: () => number
+}
+
+export type CellChanges = ReturnType<typeof createCellChanges>
+
+/** How many tenants a refusal names. */
+const TENANTS_NAMED_MAX = 5
+
+export function createCellChanges(options: CellChangesOptions) {
+  const { fleet, published, observations, now } = options
+
+  async function add(writer: StoreWriter, wish: NewCell, cause: Cause): Promise<Parsed<StoredCell>> {
+    const registered = intact(await writer.list(CELLS))
+    const id = wish.id ?? nextFreeId(registered)
+    const problems = [...checkRoom(registered, id), ...checkDatabase(registered, wish.database_url)]
+    if (problems.length > 0) return { ok: false, problems }
+    const { cells } = fleet
+    const serving = registered.filter((stored) => stored.cell.role === 'serving').length
+    const stored = newCell(
+      fleet,
+      {
+        id,
+        role: 'serving',
+        zone: wish.zone ?? cells.zones[serving % cells.zones.length]!,
+        weight: wish.weight ?? cells.weight,
+        capacity: { ...cells.capacity, ...wish.capacity },
+        database_url: wish.database_url ?? null,
+        dns_names: [],
+        price_per_hour: null,
+      },
+      nextFreeSlot(registered.map((one) => one.cell.slot)),
+      wish.host ?? options.defaultHost,
+      now(),
+    )
+    await writer.put(CELLS, id, stored)
+    await recordChange(writer, { ...cause, action: 'cell.add', subject: id }, now())
+    return parsed(stored)
+  }
+
+  async function change(
+    writer: StoreWriter,
+    id: string,
+    event: CellEvent & ('drain' | 'undrain' | 'retire'),
+    cause: Cause,
+    force = false,
+  ): Promise<Parsed<StoredCell>> {
+    const registered = intact(await writer.list(CELLS))
+    const before = registered.find((stored) => stored.cell.id === id)
+    if (!before) return refused(problem('NOT_FOUND', '', `no cell is called "${id}"`))
+    const cells = registered.map((stored) => stored.cell)
+    const facts = observations.factsOf(before.cell, cells, published.base(), force)
+    const step = transition(before.cell.state, event, facts)
+    if (!step.ok) return step
+    const after = { ...before, cell: inState(before.cell, step.value, now()) }
+    if (event !== 'retire') {
+      const overrides = intact(await writer.list(OVERRIDES))
+      const check = event === 'drain' ? checkOverrides(before.cell, overrides) : parsed(undefined)
+      if (!check.ok) return check
+      const plan = planWith(cells, after.cell, overrides)
+      if (!plan.ok) return plan
+    }
+    await writer.put(CELLS, id, after)
+    await recordChange(writer, { ...cause, action: `cell.${event}`, subject: id }, now())
+    return parsed(after)
+  }
+
+  function planWith(cells: readonly Cell[], changed: Cell, overrides: Override[]): Parsed<unknown> {
+    return planBase({
+      fleet,
+      cells: cells.map((cell) => (cell.id === changed.id ? changed : cell)),
+      overrides,
+      current: published.base()?.snapshot.base ?? null,
+      epoch: published.base()?.epoch ?? 1,
+      now: now(),
+    })
+  }
+
+  function checkRoom(registered: readonly StoredCell[], id: string): Problem[] {
+    const problems: Problem[] = []
+    const known = registered.find((stored) => stored.cell.id === id)
+    if (known) {
+      const why = `"${id}" is a cell already (${known.cell.state}); ids are given once, so choose another`
+      problems.push(problem('CONFLICT', 'id', why))
+    }
+    const alive = registered.filter(({ cell }) => cell.role === 'serving' && cell.state !== 'retired').length
+    if (alive >= fleet.cells.max) {
+      const why = `the fleet has ${alive} cells and cells.max is ${fleet.cells.max}; retire one, grow the cells, or raise cells.max on purpose`
+      problems.push(problem('CONFLICT', '', why))
+    }
+    return problems
+  }
+
+  return {
+    add,
+    drain: (writer: StoreWriter, id: string, cause: Cause) => change(writer, id, 'drain', cause),
+    undrain: (writer: StoreWriter, id: string, cause: Cause) => change(writer, id, 'undrain', cause),
+    retire: (writer: StoreWriter, id: string, cause: Cause, force: boolean) =>
+      change(writer, id, 'retire', cause, force),
+  }
+}
+
+/** The next number after the highest: a retired cell's id is not given again. */
+function nextFreeId(registered: readonly StoredCell[]): string {
+  const numbers = registered.map(({ cell }) => Number(/^cell-(\d+)$/.exec(cell.id)?.[1] ?? 0))
+  return numberedCellId(Math.max(0, ...numbers) + 1)
+}
+
+/** The address alone can be compared before the cell runs; the stores themselves are compared when its host reports them. */
+function checkDatabase(registered: readonly StoredCell[], url: string | undefined): Problem[] {
+  if (url === undefined) return []
+  const wanted = storeOf(url)
+  if (!wanted || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+    return [problem('INVALID_FORMAT', 'database_url', 'expected postgres://user:password@host:port/database')]
+  }
+  const owner = registered.find(
+    ({ cell, database_url }) =>
+      cell.state !== 'retired' &&
+      ((database_url !== null && storeOf(database_url) === wanted) ||
+        cell.stores.some((store) => store.location === wanted)),
+  )
+  if (!owner) return []
+  const why = `resolves to ${wanted}, which is the database of cell "${owner.cell.id}"; a cell shares nothing, so give it its own`
+  return [problem('STORES_SHARED', 'database_url', why)]
+}
+
+/** An override keeps sending its tenant to the cell, whatever the table says: such a cell would never be empty. */
+function checkOverrides(cell: Cell, overrides: readonly Override[]): Parsed<undefined> {
+  const bound = overrides.filter((override) => override.cells.includes(cell.slot))
+  if (bound.length === 0) return parsed(undefined)
+  const named = bound.slice(0, TENANTS_NAMED_MAX).map((override) => override.tenant)
+  const more = bound.length > named.length ? ' and others' : ''
+  const pins = bound.every((override) => override.reason === 'pin')
+  const remedy = pins ? 'unpin them first' : 'a stateful tenant leaves its home only by a migration'
+  const why = `cell "${cell.id}" is the cell of ${bound.length} tenants by name (${named.join(', ')}${more}); ${remedy}`
+  return refused(problem('CONFLICT', '', why))
+}

@@ -1,0 +1,86 @@
+/**
+ * The fleet file's cells against the registry's. Pure.
+ *
+ * What a person declared wins: a cell that is declared and not registered is added, and a registered one takes the
+ * declared weight, zone, capacity and release. Nothing is deleted: a cell that left the file still holds data, so
+ * ending it is `cell retire`, said on purpose.
+ */
+import type { Cell } from '@cellplane/contract'
+import { cellsOf, type DeclaredCell, type FleetFile } from '@cellplane/contract/fleet-file'
+import { nextFreeSlot } from '@cellplane/core'
+import type { StoredCell } from '../store/collections.ts'
+
+export type Declaration = {
+  action: 'cell.register' | 'cell.redeclare'
+  stored: StoredCell
+}
+
+/** What has to be written; empty when the registry says all of it already. `now` in ms since the epoch. */
+export function planDeclarations(
+  fleet: FleetFile,
+  registered: readonly StoredCell[],
+  host: string,
+  now: number,
+): Declaration[] {
+  const byId = new Map(registered.map((stored) => [stored.cell.id, stored]))
+  const used = registered.map((stored) => stored.cell.slot)
+  return cellsOf(fleet).flatMap((declared): Declaration[] => {
+    const before = byId.get(declared.id)
+    if (before) {
+      const stored = redeclared(fleet, before, declared)
+      return JSON.stringify(stored) === JSON.stringify(before) ? [] : [{ action: 'cell.redeclare', stored }]
+    }
+    const slot = nextFreeSlot(used)
+    used.push(slot)
+    return [{ action: 'cell.register', stored: newCell(fleet, declared, slot, host, now) }]
+  })
+}
+
+/** A cell that is registered and nothing else yet. */
+export function newCell(
+  fleet: FleetFile,
+  declared: DeclaredCell,
+  slot: number,
+  host: string,
+  now: number,
+): StoredCell {
+  return {
+    cell: {
+      id: declared.id,
+      slot,
+      role: declared.role,
+      state: 'provisioning',
+      state_since: new Date(now).toISOString(),
+      region: fleet.region,
+      zone: declared.zone,
+      stage: fleet.stage,
+      provider: 'agent',
+      account: '',
+      host,
+      dns_names: declared.dns_names,
+      capacity: declared.capacity,
+      weight: declared.weight,
+      release: fleet.release,
+      endpoint: null,
+      stores: [],
+      components: fleet.components.map((component) => component.name),
+      price_per_hour: declared.price_per_hour,
+    },
+    database_url: declared.database_url,
+  }
+}
+
+function redeclared(fleet: FleetFile, before: StoredCell, declared: DeclaredCell): StoredCell {
+  if (before.cell.state === 'retired') return before
+  const cell: Cell = {
+    ...before.cell,
+    zone: declared.zone,
+    dns_names: declared.dns_names,
+    capacity: declared.capacity,
+    weight: declared.weight,
+    release: fleet.release,
+    components: fleet.components.map((component) => component.name),
+    price_per_hour: declared.price_per_hour,
+  }
+  return { cell, database_url: declared.database_url }
+}

@@ -1,0 +1,122 @@
+/**
+ * What operators do to tenants: register, pin, unpin. Each runs inside one transaction of the store.
+ *
+ * In a stateless fleet registering is a name on a list, and a pin is an override over the table. In a stateful fleet
+ * a registered tenant's home is an assignment from then on, generation 1: the table may change around it, and only
+ * a migration moves it. So a pin of such a tenant may choose alternates and not another home, and taking the pin off
+ * leaves the assignment.
+ */
+import { type Cell, type Override, type Parsed, parsed, problem, refused } from '@cellplane/contract'
+import type { FleetFile } from '@cellplane/contract/fleet-file'
+import { shardOf, shardRow } from '@cellplane/core'
+import { recordChange } from '../audit/audit.ts'
+import type { Cause } from '../registry/cell-changes.ts'
+import { CELLS, OVERRIDES, TENANTS } from '../store/collections.ts'
+import { intact, type StoreWriter } from '../store/store.ts'
+import type { Published } from '../topology/published.ts'
+
+/** Overrides of a fleet: what a base of 32 MB holds beside its tables. */
+export const OVERRIDES_MAX = 100_000
+
+const FIRST_GENERATION = 1
+
+export type TenantChanges = ReturnType<typeof createTenantChanges>
+
+export function createTenantChanges(fleet: FleetFile, published: Published, now: () => number) {
+  const isStateful = fleet.kind === 'stateful'
+
+  /** Safe to repeat. */
+  async function register(writer: StoreWriter, tenant: string, cause: Cause): Promise<Parsed<void>> {
+    const known = await writer.get(TENANTS, tenant)
+    if (known?.is_registered) return parsed(undefined)
+    if (isStateful) {
+      const assigned = await assign(writer, tenant)
+      if (!assigned.ok) return assigned
+    }
+    await writer.put(TENANTS, tenant, { is_registered: true, requests: known?.requests ?? 0 })
+    await recordChange(writer, { ...cause, action: 'tenant.register', subject: tenant }, now())
+    return parsed(undefined)
+  }
+
+  async function assign(writer: StoreWriter, tenant: string): Promise<Parsed<void>> {
+    const snapshot = published.base()?.snapshot
+    if (!snapshot) {
+      const why =
+        'no topology has been published yet, so a home cannot be assigned; wait until cells are active'
+      return refused(problem('NO_TOPOLOGY', '', why))
+    }
+    const cells = shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.slot)
+    const reason = (await writer.get(OVERRIDES, tenant))?.reason ?? 'assignment'
+    return putOverride(writer, { tenant, cells, reason, generation: FIRST_GENERATION })
+  }
+
+  async function pin(
+    writer: StoreWriter,
+    tenant: string,
+    cellIds: readonly string[],
+    cause: Cause,
+  ): Promise<Parsed<void>> {
+    const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
+    const slots = pinnedSlots(cells, cellIds)
+    if (!slots.ok) return slots
+    const before = await writer.get(OVERRIDES, tenant)
+    if (isStateful && before && before.generation > 0 && before.cells[0] !== slots.value[0]) {
+      const home = cells.find((cell) => cell.slot === before.cells[0])?.id
+      const why = `tenant "${tenant}" has its data in cell "${home}"; a pin may choose other alternates, but a stateful tenant leaves its home only by a migration; name "${home}" first`
+      return refused(problem('CONFLICT', 'cells', why))
+    }
+    const override: Override = {
+      tenant,
+      cells: slots.value,
+      reason: 'pin',
+      generation: before?.generation ?? 0,
+    }
+    const put = await putOverride(writer, override)
+    if (!put.ok) return put
+    const subject = `${tenant} to ${cellIds.join(', ')}`
+    await recordChange(writer, { ...cause, action: 'tenant.pin', subject }, now())
+    return parsed(undefined)
+  }
+
+  async function unpin(writer: StoreWriter, tenant: string, cause: Cause): Promise<Parsed<void>> {
+    const before = await writer.get(OVERRIDES, tenant)
+    if (before?.reason !== 'pin') return refused(problem('CONFLICT', '', `tenant "${tenant}" is not pinned`))
+    if (before.generation > 0) await writer.put(OVERRIDES, tenant, { ...before, reason: 'assignment' })
+    else await writer.remove(OVERRIDES, tenant)
+    await recordChange(writer, { ...cause, action: 'tenant.unpin', subject: tenant }, now())
+    return parsed(undefined)
+  }
+
+  return { register, pin, unpin }
+}
+
+async function putOverride(writer: StoreWriter, override: Override): Promise<Parsed<void>> {
+  const isNew = (await writer.get(OVERRIDES, override.tenant)) === undefined
+  if (isNew && (await writer.count(OVERRIDES)) >= OVERRIDES_MAX) {
+    const why = `the fleet has ${OVERRIDES_MAX} overrides, the most that a base holds; unpin tenants that need no pin`
+    return refused(problem('CONFLICT', '', why))
+  }
+  await writer.put(OVERRIDES, override.tenant, override)
+  return parsed(undefined)
+}
+
+/** Only active cells: a pin to a cell that is leaving would hold it back. */
+function pinnedSlots(cells: readonly Cell[], ids: readonly string[]): Parsed<number[]> {
+  const problems = ids.flatMap((id, i) => {
+    const cell = cells.find((one) => one.id === id)
+    const path = `cells[${i}]`
+    if (!cell) return [problem('NOT_FOUND', path, `no cell is called "${id}"`)]
+    if (cell.state !== 'active') {
+      return [
+        problem(
+          'CONFLICT',
+          path,
+          `cell "${id}" is ${cell.state}; a tenant can be pinned to active cells only`,
+        ),
+      ]
+    }
+    return ids.indexOf(id) === i ? [] : [problem('CONFLICT', path, `cell "${id}" is named twice`)]
+  })
+  if (problems.length > 0) return { ok: false, problems }
+  return parsed(ids.map((id) => cells.find((cell) => cell.id === id)!.slot))
+}

@@ -1,0 +1,72 @@
+/** Where a tenant's requests go, and why, in data and in words. Pure: what a router would decide, by the same functions. */
+import type { TopologyOverlay } from '@cellplane/contract'
+import type { TenantRoute } from '@cellplane/contract/api'
+import {
+  bucketOf,
+  formerShardOf,
+  type RowSource,
+  rowGeneration,
+  rowSource,
+  shardOf,
+  shardRow,
+} from '@cellplane/core'
+import type { Observations } from '../health/observations.ts'
+import { healthOf } from '../registry/cell-view.ts'
+import type { HeldBase } from '../topology/published.ts'
+
+export function tenantRoute(
+  tenant: string,
+  base: HeldBase,
+  observations: Observations,
+  overlay: TopologyOverlay | undefined,
+): TenantRoute {
+  const { snapshot } = base
+  const bucket = bucketOf(tenant, snapshot.seed, snapshot.buckets)
+  const row = shardRow(snapshot, tenant)
+  const source = rowSource(snapshot, row)
+  const cells = shardOf(snapshot, row).map((index, place) => {
+    const { id, slot, url } = snapshot.cells[index]!
+    return {
+      id,
+      role: place === 0 ? ('home' as const) : ('alternate' as const),
+      health: healthOf(slot, observations, overlay).health,
+      endpoint: url,
+    }
+  })
+  const formerCells = formerShardOf(snapshot, tenant).map((index) => snapshot.cells[index]!.id)
+  return {
+    tenant,
+    bucket,
+    source,
+    generation: rowGeneration(snapshot, row),
+    cells,
+    former_cells: formerCells,
+    explanation: explain(tenant, bucket, source, cells, formerCells, base),
+  }
+}
+
+function explain(
+  tenant: string,
+  bucket: number,
+  source: RowSource,
+  cells: TenantRoute['cells'],
+  formerCells: readonly string[],
+  { snapshot, epoch, version }: HeldBase,
+): string {
+  const names = cells.map((cell) => `${cell.id} (${cell.role}, ${cell.health})`).join(', ')
+  const why: Record<RowSource, string> = {
+    table: `"${tenant}" hashes to bucket ${bucket} of ${snapshot.buckets}, and the table gives it`,
+    pin: `"${tenant}" is pinned, whatever its bucket ${bucket} says, to`,
+    assignment: `"${tenant}" is registered and assigned to`,
+    quarantine: `"${tenant}" is in quarantine, in`,
+    migration: `"${tenant}" is being migrated and belongs to`,
+  }
+  const how = snapshot.isHomeFirst
+    ? 'Requests go to the first healthy one, home first.'
+    : 'Requests go to the least loaded healthy one.'
+  const former =
+    formerCells.length === 0
+      ? ''
+      : ` ${formerCells.join(', ')} held it before and still ${formerCells.length === 1 ? 'answers' : 'answer'} for ids given out there.`
+  return `${why[source]} ${names} (epoch ${epoch}, version ${version}). ${how}${former}`
+}

@@ -1,0 +1,84 @@
+/**
+ * What a new leader does first: find out what was published last, from two witnesses, the store and the file.
+ *
+ * A document is stored before it is written to its file, so the file is never ahead by itself.
+ *
+ *   store and file agree, or the file is behind or unreadable  → the store is right
+ *   the store's newest row is corrupt, the file has that version → the row is repaired from the file
+ *   the file is ahead of the store                             → the store is an older copy (restored, or new): a new
+ *                                                                epoch begins, so that no router takes its versions for old ones
+ *   the store's row is corrupt and no file helps               → nothing is published until a person restored the row;
+ *                                                                routers keep what they have
+ */
+import type { TrustedKeys } from '@cellplane/contract'
+import { acceptBase, type Snapshot } from '@cellplane/core'
+import { AUTOMATION, recordChange } from '../audit/audit.ts'
+import { BASES, SETTINGS, SETTINGS_KEY, VERSIONS, versionKey } from '../store/collections.ts'
+import { type Store, StoreRowInvalid } from '../store/store.ts'
+import type { Published } from './published.ts'
+
+export type RecoverInput = {
+  store: Store
+  published: Published
+  /** The file's text; undefined when there is none. */
+  fileText: string | undefined
+  keys: TrustedKeys
+  fleet: string
+  now: number
+}
+
+/** Leaves `published` with what the store says and returns the epoch to publish in. Throws StoreRowInvalid in the last case above. */
+export async function recoverTopology(input: RecoverInput): Promise<number> {
+  const { store, published, fleet, now } = input
+  const settings = await store.get(SETTINGS, SETTINGS_KEY)
+  const file = fileSnapshot(input)?.base
+
+  try {
+    await published.refresh(store)
+  } catch (error) {
+    if (!(error instanceof StoreRowInvalid) || error.row.table !== BASES.table) throw error
+    if (!file || versionKey(file) !== error.row.key) throw error
+    await repair(input, error)
+  }
+  const epoch = settings?.epoch ?? 1
+  const newest = (await store.list(VERSIONS, { order: 'descending', limit: 1 })).rows[0]?.value
+  const isStoreBehind =
+    file !== undefined && versionKey(file) > versionKey(newest ?? { epoch: 0, version: 0 })
+  const nextEpoch = isStoreBehind ? Math.max(epoch, file.epoch) + 1 : epoch
+  if (settings?.epoch !== nextEpoch) {
+    await store.write(async (writer) => {
+      await writer.put(SETTINGS, SETTINGS_KEY, { fleet, epoch: nextEpoch })
+      const reason = isStoreBehind
+        ? `the published file has (epoch ${file.epoch}, version ${file.version}), the store has less: it is an older copy`
+        : 'the first start on this store'
+      await recordChange(
+        writer,
+        { actor: AUTOMATION, action: 'epoch.begin', subject: `epoch ${nextEpoch}`, reason },
+        now,
+      )
+    })
+  }
+  return nextEpoch
+}
+
+/** The file is ours to trust only by its signature, as it is anybody's. */
+function fileSnapshot({ fileText, keys, fleet }: RecoverInput): Snapshot | undefined {
+  if (fileText === undefined) return undefined
+  const snapshot = acceptBase(null, fileText, keys, fleet)
+  return snapshot.ok ? snapshot.value : undefined
+}
+
+async function repair(input: RecoverInput, corrupt: StoreRowInvalid): Promise<void> {
+  const { store, published, fileText, now } = input
+  await store.write(async (writer) => {
+    const { epoch, version } = JSON.parse(fileText!) as { epoch: number; version: number }
+    await writer.put(BASES, corrupt.row.key, { epoch, version, text: fileText! })
+    const reason = `repaired from the published file: ${corrupt.message}`
+    await recordChange(
+      writer,
+      { actor: AUTOMATION, action: 'store.repair', subject: `${BASES.table} ${corrupt.row.key}`, reason },
+      now,
+    )
+  })
+  await published.refresh(store)
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { hashKeySigned } from '../hash/bucket.ts'
+import { buildOverrideIndex, findOverride } from './override-index.ts'
+
+test('every tenant is found, and no other', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.string(), { maxLength: 200 }), fc.nat(), (names, seed) => {
+      const hashOf = (tenant: string) => hashKeySigned(tenant, seed)
+      const tenants = names.slice(0, names.length / 2)
+      const index = buildOverrideIndex(tenants, hashOf)
+      for (const [i, name] of names.entries()) {
+        assert.equal(findOverride(index, name, hashOf(name)), i < tenants.length ? i : -1)
+      }
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('tenants whose hashes all collide are found, with a bounded search', () => {
+  const tenants = Array.from({ length: 1000 }, (_, i) => `tenant-${i}`)
+  for (const hash of [0, -1, 0x7fff_ffff]) {
+    const index = buildOverrideIndex(tenants, () => hash)
+    for (const [i, tenant] of tenants.entries()) assert.equal(findOverride(index, tenant, hash), i)
+    assert.equal(findOverride(index, 'another', hash), -1)
+    assert.ok(index.overflow.size === 1000 - 64, `${index.overflow.size}`)
+  }
+})

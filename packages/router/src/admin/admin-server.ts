@@ -1,0 +1,140 @@
+/**
+ * The admin port: metrics, health and explanations. It is for operators and probes, unauthenticated, and meant for
+ * loopback; it shows the names of cells and asks for a key to explain one, and holds no secret.
+ *
+ *     GET /healthz       200 while the process runs
+ *     GET /readyz        200 once a topology was accepted, 503 before, and while it stops
+ *     GET /metrics       Prometheus text
+ *     GET /status        versions, refusals and cells as JSON
+ *     GET /explain?key=  why the requests of a key go where they go
+ */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { PROBLEM_CONTENT_TYPE, type ProblemCode, problemDetails } from '@cellplane/contract'
+import { explainKey } from './explanation.ts'
+import { formatMetrics } from './metrics-page.ts'
+import type { RouterState } from './router-state.ts'
+
+export type AdminServer = {
+  readonly port: number
+  /** From now on the process is not ready, although it still serves. */
+  beginStop(): void
+  stop(): Promise<void>
+}
+
+export async function startAdminServer(
+  state: RouterState,
+  listen: { host: string; port: number },
+): Promise<AdminServer> {
+  let isStopping = false
+  const server = createServer((request, response) => {
+    const { status, contentType, body } = answer(state, isStopping, request.method ?? '', request.url ?? '')
+    response.writeHead(status, { 'content-type': contentType }).end(body)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(listen, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  // A connection that could not be accepted is no reason to stop routing; who asks here asks again.
+  server.on('error', () => {})
+  return {
+    port: (server.address() as AddressInfo).port,
+    beginStop() {
+      isStopping = true
+    },
+    stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      return closed
+    },
+  }
+}
+
+type Page = { status: number; contentType: string; body: string }
+
+/** Never throws: who looks at a router must not be able to take it down. */
+function answer(state: RouterState, isStopping: boolean, method: string, target: string): Page {
+  const url = URL.parse(target, 'http://admin')
+  if (!url) return problemPage('INVALID_REQUEST', 'the request target is not a URL')
+  if (method !== 'GET' && method !== 'HEAD') {
+    return problemPage('METHOD_NOT_ALLOWED', `found ${method}; expected GET`)
+  }
+  try {
+    return pageOf(state, isStopping, url)
+  } catch (error) {
+    return problemPage('INTERNAL', `the page could not be made: ${(error as Error).message}`)
+  }
+}
+
+function pageOf(state: RouterState, isStopping: boolean, url: URL): Page {
+  switch (url.pathname) {
+    case '/healthz':
+      return jsonPage({ status: 'ok' })
+    case '/readyz':
+      if (isStopping) return problemPage('OVERLOADED', 'this router is stopping')
+      return state.currentView()
+        ? jsonPage({ status: 'ready' })
+        : problemPage('NO_TOPOLOGY', 'no topology was accepted yet')
+    case '/metrics':
+      return {
+        status: 200,
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+        body: formatMetrics(state),
+      }
+    case '/status':
+      return jsonPage(statusOf(state))
+    case '/explain':
+      return explanationPage(state, url.searchParams.get('key') ?? '')
+    default:
+      return problemPage('NOT_FOUND', 'expected /healthz, /readyz, /metrics, /status or /explain?key=')
+  }
+}
+
+function explanationPage(state: RouterState, key: string): Page {
+  const view = state.currentView()
+  if (!view) return problemPage('NO_TOPOLOGY', 'no topology was accepted yet')
+  const explanation = explainKey(state, view, key)
+  return typeof explanation === 'string'
+    ? problemPage('PARTITION_KEY_INVALID', explanation)
+    : jsonPage(explanation)
+}
+
+function statusOf(state: RouterState) {
+  const { cells, refusals, traffic } = state
+  const topology = state.currentTopology()
+  const seenAt = state.controlPlaneSeenAt()
+  const summary = (document: { epoch: number; version: number; issued_at: string } | null | undefined) =>
+    document ? { epoch: document.epoch, version: document.version, issued_at: document.issued_at } : null
+  return {
+    router: state.router,
+    fleet: state.fleet,
+    started_at: state.startedAt,
+    base: summary(topology?.snapshot.base),
+    overlay: summary(topology?.overlay),
+    health_marks_ignored_because: cells.marksIgnoredBecause,
+    control_plane_seen_at: seenAt === null ? null : new Date(seenAt).toISOString(),
+    refused_documents: refusals.counts,
+    last_refusal: refusals.last,
+    in_flight: traffic.inFlight,
+    cells: cells.arrays.cells.map(({ id, slot, index, inFlight }) => ({
+      cell: id,
+      slot,
+      fitness: cells.arrays.fitness[index]! / 255,
+      is_ejected: cells.isEjected(index),
+      is_marked_unhealthy: cells.isMarked(index),
+      in_flight: inFlight,
+    })),
+  }
+}
+
+function jsonPage(body: unknown): Page {
+  return { status: 200, contentType: 'application/json', body: JSON.stringify(body) }
+}
+
+function problemPage(code: ProblemCode, detail: string): Page {
+  const problem = problemDetails(code, detail)
+  return { status: problem.status, contentType: PROBLEM_CONTENT_TYPE, body: JSON.stringify(problem) }
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { routerReportSchema } from '@cellplane/contract'
+import type { Router } from '../router.ts'
+import { send } from '../testing/client.ts'
+import { type FakeFleet, startFakeFleet } from '../testing/fake-fleet.ts'
+import { until } from '../testing/wait.ts'
+
+let fleet: FakeFleet
+let router: Router
+const admin = (path: string, method = 'GET') => send(router.adminPort, { path, method })
+
+before(async () => {
+  fleet = await startFakeFleet()
+  router = await fleet.startRouter()
+  await until('both documents', async () => (await admin('/status')).json.overlay)
+})
+after(() => fleet.stop())
+
+test('metrics count by cell, in the Prometheus text format', async () => {
+  fleet.cells[1]!.answer = (_seen, response) => response.writeHead(404).end()
+  for (const tenant of [fleet.tenantOn(0, 1), fleet.tenantOn(0, 2), fleet.tenantOn(1, 0)]) {
+    await send(router.port, { headers: ['x-tenant', tenant] })
+  }
+  const { status, headers, text } = await admin('/metrics')
+  assert.equal(status, 200)
+  assert.match(headers['content-type']!, /^text\/plain; version=0\.0\.4/)
+  assert.match(text, /^cellplane_router_requests_total\{cell="cell-0",code_class="2xx"\} 2$/m)
+  assert.match(text, /^cellplane_router_requests_total\{cell="cell-1",code_class="4xx"\} 1$/m)
+  assert.match(text, /^cellplane_router_request_duration_seconds_bucket\{cell="cell-0",le="\+Inf"\} 2$/m)
+  assert.match(text, /^cellplane_router_request_duration_seconds_count\{cell="cell-0"\} 2$/m)
+  assert.match(text, /^cellplane_router_topology_version\{document="base"\} \d+$/m)
+  assert.match(text, /^cellplane_router_topology_age_seconds\{document="overlay"\} \d/m)
+  assert.match(text, /^cellplane_router_refused_documents_total\{document="base"\} 0$/m)
+  assert.match(text, /^cellplane_router_in_flight 0$/m)
+  const sample = /^[a-z_]+(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? [-+0-9.eInf]+$/
+  for (const line of text.trimEnd().split('\n')) {
+    assert.ok(line.startsWith('# HELP ') || line.startsWith('# TYPE ') || sample.test(line), line)
+  }
+  assert.doesNotMatch(text, /tenant-/)
+})
+
+test('an explanation says why a key goes where it goes', async () => {
+  const key = fleet.tenantOn(2, 0)
+  const { json } = await admin(`/explain?key=${key}`)
+  assert.equal(json.source, 'table')
+  assert.deepEqual(
+    json.cells.map((cell: Record<string, unknown>) => [
+      cell['cell'],
+      cell['role'],
+      cell['fitness'],
+      cell['why'],
+    ]),
+    [
+      ['cell-2', 'home', 1, 'fit'],
+      ['cell-0', 'alternate', 1, 'fit'],
+    ],
+  )
+  assert.match(json.explanation, /cell-2 is the first of them that is fit/)
+  const empty = await admin('/explain?key=')
+  assert.equal(empty.status, 400)
+  assert.equal(empty.json.code, 'PARTITION_KEY_INVALID')
+})
+
+test('what it does not know it says so', async () => {
+  assert.equal((await admin('/healthz')).status, 200)
+  assert.equal((await admin('/nothing')).status, 404)
+  assert.equal((await admin('/status', 'POST')).status, 405)
+})
+
+test('reports arrive by themselves, as the contract has them, with the busiest tenants', async () => {
+  const tenant = fleet.tenantOn(0, 1)
+  for (let i = 0; i < 5; i++) await send(router.port, { headers: ['x-tenant', tenant] })
+  const report = await until('a report with the tenant', () =>
+    fleet.controlPlane.reports.find(({ tenants }) =>
+      tenants.some((t) => t.tenant === tenant && t.requests >= 5),
+    ),
+  )
+  assert.deepEqual(routerReportSchema.parse(report), report)
+  assert.equal(report.router, 'router-1')
+  assert.ok(report.cells.find(({ slot }) => slot === 0)!.requests >= 5)
+})
+
+test('no log line holds a secret', () => {
+  assert.doesNotMatch(fleet.logLines.join(''), /router-token-of|router-key-of/)
+})

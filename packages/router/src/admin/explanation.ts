@@ -1,0 +1,70 @@
+/** Why a key's requests go where they go: every step of the decision, with what it found. For operators; it names cells. */
+import { partitionKeyProblem } from '@cellplane/contract'
+import { bucketOf, formerShardOf, rowGeneration, rowSource, shardOf } from '@cellplane/core'
+import { type RoutingView, rowOf } from '../decision/routing-view.ts'
+import type { RouterState } from './router-state.ts'
+
+export type Explanation = {
+  key: string
+  bucket: number
+  /** What decided: the table, an override, or the overlay’s quarantine. */
+  source: string
+  generation: number
+  cells: {
+    cell: string
+    role: 'home' | 'alternate'
+    /** 0–1: the share of its requests that the cell is given. */
+    fitness: number
+    why: string
+    in_flight: number
+  }[]
+  former_cells: string[]
+  explanation: string
+}
+
+/** The problem with the key, in words, when it cannot be one. */
+export function explainKey(state: RouterState, view: RoutingView, key: string): Explanation | string {
+  const why = partitionKeyProblem(key)
+  if (why) return why
+  const { snapshot, fitness, inFlight } = view
+  const row = rowOf(view, key)
+  const source = rowSource(snapshot, row)
+  const bucket = bucketOf(key, snapshot.seed, snapshot.buckets)
+  const cells = shardOf(snapshot, row).map((index, place) => ({
+    cell: snapshot.cells[index]!.id,
+    role: place === 0 ? ('home' as const) : ('alternate' as const),
+    fitness: fitness[index]! / 255,
+    why: whyFit(state, index, fitness[index]!),
+    in_flight: inFlight[index]!,
+  }))
+  const fit = cells.filter((cell) => cell.fitness > 0)
+  const chosen = snapshot.isHomeFirst
+    ? `${(fit[0] ?? cells[0]!).cell} is the first of them that is fit`
+    : `the one with the least in flight is chosen of ${(fit.length > 0 ? fit : cells).map((c) => c.cell).join(', ')}`
+  return {
+    key,
+    bucket,
+    source,
+    generation: rowGeneration(snapshot, row),
+    cells,
+    former_cells: formerShardOf(snapshot, key).map((index) => snapshot.cells[index]!.id),
+    explanation:
+      `the key hashes to bucket ${bucket}; its cells come from ${SOURCES[source]}: ` +
+      `${cells.map((cell) => cell.cell).join(', ')}; ` +
+      (fit.length > 0 ? chosen : `none is fit, so the first is tried all the same: ${cells[0]!.cell}`),
+  }
+}
+
+const SOURCES = {
+  table: 'the table',
+  pin: 'a pin',
+  assignment: 'its assignment',
+  quarantine: 'its quarantine',
+  migration: 'its migration',
+}
+
+function whyFit({ cells }: RouterState, index: number, fitness: number): string {
+  if (cells.isMarked(index)) return 'marked unhealthy by the control plane'
+  if (cells.isEjected(index)) return 'ejected by this router after failures in a row'
+  return fitness < 255 ? 'came back, ramping up' : 'fit'
+}

@@ -1,0 +1,22 @@
+/** What the admin port shows of the process: the parts of it, to be looked at only. */
+import type { Cells } from '../cells/cells.ts'
+import type { RoutingView } from '../decision/routing-view.ts'
+import type { Refusals } from '../documents/refusals.ts'
+import type { Topology } from '../documents/topology-follower.ts'
+import type { Traffic } from '../serve/traffic.ts'
+import type { TokenVerifier } from '../tokens/token-verifier.ts'
+
+export type RouterState = {
+  readonly router: string
+  readonly fleet: string
+  readonly startedAt: string
+  readonly cells: Pick<Cells, 'arrays' | 'isEjected' | 'isMarked' | 'marksIgnoredBecause'>
+  readonly traffic: Traffic
+  readonly refusals: Refusals
+  readonly verifier: Pick<TokenVerifier, 'cachedCount'>
+  currentTopology(): Topology | null
+  currentView(): RoutingView | null
+  /** Ms since the epoch; null before the control plane answered for the first time. */
+  controlPlaneSeenAt(): number | null
+  reportsDropped(): number
+}

@@ -1,0 +1,123 @@
+/**
+ * The router's configuration: one JSON file, read once at start. Secrets are not in it; it names the files (0600) that
+ * hold them.
+ *
+ * Every limit has a name, a default and a reason here, so that what the process can be made to hold, wait for or repeat
+ * is read off one page.
+ */
+import { isAbsolute } from 'node:path'
+import {
+  fleetNameSchema,
+  type Parsed,
+  parseWith,
+  problem,
+  refused,
+  TOPOLOGY_BYTES_MAX,
+} from '@cellplane/contract'
+import { z } from 'zod'
+
+const path = z.string().max(4096).refine(isAbsolute, 'expected an absolute path')
+const httpUrl = z.url({ protocol: /^https?$/ })
+const address = z.strictObject({
+  host: z.string().min(1).max(253).describe('An IP address or name; 127.0.0.1 for this machine only.'),
+  port: z.int().min(0).max(65_535).describe('0: the operating system chooses.'),
+})
+
+const limitsSchema = z.strictObject({
+  body_retry_bytes_max: z
+    .int()
+    .min(0)
+    .max(16 * 1024 * 1024)
+    .default(65_536)
+    .describe('A body up to this size is kept, so that its request can be sent a second time.'),
+  connect_timeout_ms: z
+    .int()
+    .min(1)
+    .max(60_000)
+    .default(1_000)
+    .describe('In one region a connection takes milliseconds; after a second the cell is not there.'),
+  response_timeout_ms: z
+    .int()
+    .min(1)
+    .max(3_600_000)
+    .default(30_000)
+    .describe('From the last part of the request that was sent until the head of the answer.'),
+  idle_timeout_ms: z
+    .int()
+    .min(1)
+    .max(86_400_000)
+    .default(120_000)
+    .describe('The longest silence inside an answer’s body or an upgraded connection.'),
+  header_bytes_max: z.int().min(1024).max(1_048_576).default(16_384),
+  in_flight_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Requests under way in this process; what comes beyond them is answered 503 at once.'),
+  sockets_per_cell_max: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(256)
+    .describe('Requests under way at one cell: a cell that hangs holds these, not the whole process.'),
+  tokens_cached_max: z.int().min(0).max(1_000_000).default(10_000),
+  tenants_tracked_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Tenants whose retry budget is remembered; the longest unseen is forgotten first.'),
+  document_bytes_max: z.int().min(1024).max(TOPOLOGY_BYTES_MAX).default(TOPOLOGY_BYTES_MAX),
+  stop_timeout_ms: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(10_000)
+    .describe('How long a stop waits for requests under way.'),
+})
+
+export const routerConfigSchema = z.strictObject({
+  router: z.string().min(1).max(128).describe('This process’s name in reports.'),
+  fleet: fleetNameSchema,
+  listen: address,
+  admin: address.describe('Metrics, health and explanations. Keep it on loopback: it names tenants.'),
+  state_dir: path.describe('Where the last good documents are kept. Each process has its own.'),
+  topology: z.strictObject({
+    url: httpUrl.describe('The control plane.'),
+    token_file: path,
+    trusted_keys_file: path.describe('JWK set of the keys that sign the topology.'),
+  }),
+  router_key_file: path.describe('The key from which the cells’ router secrets are derived.'),
+  jwks: z
+    .union([z.strictObject({ file: path }), z.strictObject({ url: httpUrl })])
+    .nullable()
+    .describe('Keys of the tenants’ tokens; null when no partition key comes from a token.'),
+  poll_seconds: z
+    .number()
+    .min(0.05)
+    .max(3600)
+    .default(5)
+    .describe(
+      'How often to ask for documents. New ones are pushed as well; this is for when a push is lost.',
+    ),
+  limits: limitsSchema.prefault({}),
+  parent_bound: z
+    .boolean()
+    .default(false)
+    .describe('Stop when the parent process goes away: its IPC channel, or else stdin, closes.'),
+})
+
+export type RouterConfig = z.infer<typeof routerConfigSchema>
+export type RouterLimits = RouterConfig['limits']
+
+/** Text of a configuration file → configuration, or every problem with its path. Never throws. */
+export function parseRouterConfig(text: string): Parsed<RouterConfig> {
+  try {
+    return parseWith(routerConfigSchema, JSON.parse(text))
+  } catch (error) {
+    return refused(
+      problem('CONFIG_NOT_JSON', '', `the configuration is not JSON: ${(error as Error).message}`),
+    )
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The last good documents on disk: what lets a router that restarts while the control plane is gone serve at once.
+ *
+ * A file is written beside its place and renamed into it after it reached the disk, so that a crash leaves the old one
+ * or the new one. What is read back is believed no more than what comes from the network: the caller accepts it anew.
+ */
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export type DocumentName = 'base' | 'overlay' | 'jwks'
+
+export type LastGood = {
+  /** Undefined when there is none. `writtenAt` is ms since the epoch. Rejects when it cannot be read. */
+  read(name: DocumentName): Promise<{ text: string; writtenAt: number } | undefined>
+  write(name: DocumentName, text: string): Promise<void>
+}
+
+/** Keeps each document as `<folder>/<name>.json`. */
+export async function openLastGood(folder: string): Promise<LastGood> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const pathOf = (name: DocumentName) => join(folder, `${name}.json`)
+  return {
+    async read(name) {
+      try {
+        const [text, { mtimeMs }] = await Promise.all([readFile(pathOf(name), 'utf8'), stat(pathOf(name))])
+        return { text, writtenAt: mtimeMs }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw error
+      }
+    },
+    async write(name, text) {
+      const temporary = `${pathOf(name)}.new`
+      const file = await open(temporary, 'w', 0o600)
+      try {
+        await file.writeFile(text)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, pathOf(name))
+      await syncFolder(folder)
+    },
+  }
+}
+
+/** The rename itself is on disk only when its folder is. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Follows the topology: from disk at start, then from the control plane by polling and push.
+ *
+ * It holds one immutable value, the current topology, and swaps it; whoever routes reads the reference and waits for
+ * nothing. A document is taken whole or refused whole (core decides); a refusal is counted and changes nothing else.
+ *
+ * One loop does all fetching, one pass at a time. A pass asks for the base, then the overlay, both conditionally; it
+ * runs when the poll interval is over, or when somebody has news: the push, or a cell that answered 421.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Problem, problem, type TopologyOverlay, type TrustedKeys } from '@cellplane/contract'
+import { acceptBase, acceptOverlay, type Snapshot } from '@cellplane/core'
+import { monotonicNow } from '../clock.ts'
+import type { Logger } from '../log.ts'
+import { fetchDocument } from './fetch-document.ts'
+import type { LastGood } from './last-good.ts'
+import type { DocumentSource, Refusals } from './refusals.ts'
+import { followTopologyEvents } from './topology-events.ts'
+
+export type Topology = {
+  readonly snapshot: Snapshot
+  readonly overlay: TopologyOverlay | null
+  /** When the overlay was last said to be the current one, ms since the epoch; what its TTL counts from. */
+  readonly overlayConfirmedAt: number
+}
+
+export type FollowerOptions = {
+  /** Base URL of the control plane. */
+  url: string
+  bearerToken: string
+  fleet: string
+  trustedKeys: TrustedKeys
+  lastGood: LastGood
+  refusals: Refusals
+  pollMs: number
+  bytesMax: number
+  log: Logger
+  /** Called after every accepted document and every confirmation, with what is current from now on. */
+  onTopology(topology: Topology): void
+}
+
+export type TopologyFollower = {
+  /** Null until a base was accepted. */
+  readonly current: Topology | null
+  /** When the control plane last answered, ms since the epoch; null before it did. */
+  readonly controlPlaneSeenAt: number | null
+  /**
+   * Asks the control plane now and resolves when it answered or could not, after a second at most. Within a second of
+   * the last time it resolves at once.
+   */
+  refresh(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Between two passes, however much news there is: a control plane gone mad costs ten requests a second. */
+const PASS_SPACING_MS = 100
+
+/** Cells that answer 421 to many requests at once cause one refresh a second, not one each. */
+const REFRESH_SPACING_MS = 1_000
+
+/** A request waits for the refresh that it asked for; after this it goes on with what is held. */
+const REFRESH_WAIT_MS = 1_000
+
+type Kind = 'base' | 'overlay'
+
+/** `isHeld`: the document of that answer is the current one. Only then does a later "unchanged" confirm it. */
+type LastAnswer = { etag: string | null; isHeld: boolean }
+
+/** Resolves when the disk was read; the network is asked from then on, and never waited for. */
+export async function startTopologyFollower(options: FollowerOptions): Promise<TopologyFollower> {
+  const { lastGood, refusals, log } = options
+  const stopping = new AbortController()
+  let current: Topology | null = null
+  let controlPlaneSeenAt: number | null = null
+  const answers: Record<Kind, LastAnswer> = {
+    base: { etag: null, isHeld: false },
+    overlay: { etag: null, isHeld: false },
+  }
+  /** Kinds that could not be had the last time; said once in the log, not at every poll. */
+  const unavailable = new Set<Kind>()
+
+  function adopt(topology: Topology): void {
+    options.onTopology(topology)
+    current = topology
+  }
+
+  function confirmOverlay(): void {
+    if (current) adopt({ ...current, overlayConfirmedAt: monotonicNow() })
+  }
+
+  /** `taken`: it is new and current now; `held`: it was current already. */
+  function offer(
+    kind: Kind,
+    text: string,
+    source: DocumentSource,
+    receivedAt: number,
+  ): 'taken' | 'held' | 'refused' {
+    const problems = tryOffer(kind, text, receivedAt)
+    if (problems.length === 0) return 'taken'
+    if (problems[0]!.code === 'TOPOLOGY_UNCHANGED') return 'held'
+    refusals.add(kind, source, problems)
+    return 'refused'
+  }
+
+  /** Core does not throw for any document. Should it, or what follows it, that document is refused like any other. */
+  function tryOffer(kind: Kind, text: string, receivedAt: number): Problem[] {
+    try {
+      return kind === 'base' ? offerBase(text) : offerOverlay(text, receivedAt)
+    } catch (error) {
+      return [problem('TOPOLOGY_UNUSABLE', '', `it could not be used: ${(error as Error).message}`)]
+    }
+  }
+
+  function offerBase(text: string) {
+    const accepted = acceptBase(current?.snapshot ?? null, text, options.trustedKeys, options.fleet)
+    if (!accepted.ok) return accepted.problems
+    const { epoch, version } = accepted.value.base
+    adopt({
+      snapshot: accepted.value,
+      overlay: current?.overlay ?? null,
+      overlayConfirmedAt: current?.overlayConfirmedAt ?? 0,
+    })
+    log.info('topology base accepted', { epoch, version })
+    return []
+  }
+
+  function offerOverlay(text: string, receivedAt: number) {
+    if (!current) return [problem('TOPOLOGY_NO_BASE', '', 'an overlay refines a base, and none is held yet')]
+    const accepted = acceptOverlay(current.overlay, current.snapshot, text, options.trustedKeys)
+    if (!accepted.ok) return accepted.problems
+    adopt({ ...current, overlay: accepted.value, overlayConfirmedAt: receivedAt })
+    return []
+  }
+
+  async function readDisk(kind: Kind): Promise<void> {
+    try {
+      const file = await lastGood.read(kind)
+      if (!file) return
+      // A file from the future (the clock was set back) must not keep its health marks alive.
+      offer(kind, file.text, 'disk', Math.min(file.writtenAt, monotonicNow()))
+    } catch (error) {
+      refusals.add(kind, 'disk', [problem('TOPOLOGY_UNREADABLE', '', (error as Error).message)])
+    }
+  }
+
+  async function ask(kind: Kind): Promise<void> {
+    const last = answers[kind]
+    const fetched = await fetchDocument({
+      url: `${options.url}/v1/topology/${kind}`,
+      bearerToken: options.bearerToken,
+      etag: last.etag,
+      bytesMax: options.bytesMax,
+      signal: stopping.signal,
+    })
+    if (stopping.signal.aborted) return
+    if (fetched.kind === 'unavailable') return noteUnavailable(kind, fetched.why)
+    controlPlaneSeenAt = monotonicNow()
+    unavailable.delete(kind)
+    if (fetched.kind === 'unchanged') {
+      if (kind === 'overlay' && last.isHeld) confirmOverlay()
+      return
+    }
+    if (fetched.kind === 'too-large') {
+      const message = `the document has more than ${options.bytesMax} bytes and was not read to its end`
+      refusals.add(kind, 'origin', [problem('TOPOLOGY_TOO_LARGE', '', message)])
+      answers[kind] = { etag: fetched.etag, isHeld: false }
+      return
+    }
+    const result = offer(kind, fetched.text, 'origin', monotonicNow())
+    answers[kind] = { etag: fetched.etag, isHeld: result !== 'refused' }
+    if (result === 'held' && kind === 'overlay') confirmOverlay()
+    if (result === 'taken') await keep(kind, fetched.text)
+  }
+
+  async function keep(kind: Kind, text: string): Promise<void> {
+    try {
+      await lastGood.write(kind, text)
+    } catch (error) {
+      log.error(
+        'the last good document could not be written; a restart without the control plane would use an older one',
+        {
+          document: kind,
+          why: (error as Error).message,
+        },
+      )
+    }
+  }
+
+  function noteUnavailable(kind: Kind, why: string): void {
+    if (!unavailable.has(kind)) log.warn('the control plane cannot be asked; routing goes on', { why })
+    unavailable.add(kind)
+  }
+
+  // The loop. `wake` ends its wait; `waiters` are told when a pass that began after they asked has ended.
+  let wake = () => {}
+  let isWoken = false
+  let waiters: (() => void)[] = []
+  let passEndedAt = Number.NEGATIVE_INFINITY
+
+  function requestPass(): void {
+    isWoken = true
+    wake()
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      isWoken = false
+      const served = waiters
+      waiters = []
+      await ask('base')
+      if (current) await ask('overlay')
+      passEndedAt = performance.now()
+      for (const tell of served) tell()
+      await pause(PASS_SPACING_MS)
+      if (!isWoken) await pauseUntilWoken(options.pollMs * (0.9 + Math.random() / 5))
+    }
+    for (const tell of waiters) tell()
+  }
+
+  async function pauseUntilWoken(ms: number): Promise<void> {
+    const woken = new AbortController()
+    wake = () => woken.abort()
+    await delay(ms, undefined, { signal: AbortSignal.any([woken.signal, stopping.signal]) }).catch(() => {})
+    wake = () => {}
+  }
+
+  const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => {})
+
+  await readDisk('base')
+  if (current) await readDisk('overlay')
+  const loops = Promise.all([
+    run(),
+    followTopologyEvents({
+      url: `${options.url}/v1/topology/events`,
+      bearerToken: options.bearerToken,
+      log,
+      signal: stopping.signal,
+      onNews: requestPass,
+    }),
+  ])
+
+  return {
+    get current() {
+      return current
+    },
+    get controlPlaneSeenAt() {
+      return controlPlaneSeenAt
+    },
+    refresh() {
+      if (stopping.signal.aborted || performance.now() - passEndedAt < REFRESH_SPACING_MS)
+        return Promise.resolve()
+      const passEnded = new Promise<void>((resolve) => waiters.push(resolve))
+      requestPass()
+      return Promise.race([passEnded, pause(REFRESH_WAIT_MS)])
+    },
+    async stop() {
+      stopping.abort()
+      await loops
+    },
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A router, put together: the documents on one side, the public port on the other, and between them one reference to
+ * what is current. Nothing on the request's path waits for anything here.
+ *
+ *     last good files ─┐
+ *     control plane ───┴▶ follower ──▶ cells, view ──▶ public port
+ *                                          └──▶ admin port, reports
+ */
+import { readFile } from 'node:fs/promises'
+import { formatProblems, type TrustedKeys, trustedKeysOf } from '@cellplane/contract'
+import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
+import { createCells, TICK_MS } from './cells/cells.ts'
+import type { RouterConfig } from './config.ts'
+import { createRetryBudgets } from './decision/retry-budgets.ts'
+import { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
+import { openLastGood } from './documents/last-good.ts'
+import { createRefusals } from './documents/refusals.ts'
+import { startTopologyFollower } from './documents/topology-follower.ts'
+import { createLogger, type Logger } from './log.ts'
+import { createBusiestTenants } from './reports/busiest-tenants.ts'
+import { startReporter } from './reports/reporter.ts'
+import { startPublicServer } from './serve/public-server.ts'
+import { createTraffic } from './serve/traffic.ts'
+import { startSigningKeys } from './tokens/signing-keys.ts'
+import { createTokenVerifier } from './tokens/token-verifier.ts'
+
+export type Router = {
+  /** The ports in use, also when the configuration left the choice to the operating system. */
+  readonly port: number
+  readonly adminPort: number
+  /** Finishes what is under way, within the configured time, and closes everything. May be called again. */
+  stop(): Promise<void>
+}
+
+export type RouterDeps = { log?: Logger }
+
+/** Tenants that are counted between two reports; four times as many as a report names, so that its counts are right. */
+const TENANTS_COUNTED_MAX = 1024
+
+/**
+ * Starts a router. It serves as soon as this resolves: from the last good documents when the control plane is gone.
+ * Rejects when a file that the configuration names cannot be used, or a port is taken.
+ */
+export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): Promise<Router> {
+  const { limits, topology } = config
+  const log =
+    deps.log ??
+    createLogger((line) => process.stdout.write(line), { router: config.router, fleet: config.fleet })
+  const [trustedKeys, routerKey, bearerToken] = await Promise.all([
+    readTrustedKeys(topology.trusted_keys_file),
+    readSecret(config.router_key_file),
+    readSecret(topology.token_file),
+  ])
+  const url = topology.url.replace(/\/$/, '')
+  const lastGood = await openLastGood(config.state_dir)
+  const refusals = createRefusals(log)
+  const cells = createCells(config.fleet, routerKey, log)
+  const busiest = createBusiestTenants(TENANTS_COUNTED_MAX)
+  const traffic = createTraffic(busiest)
+
+  // Whatever was started is stopped in reverse order, also when a later part cannot start.
+  const stops: (() => Promise<void> | void)[] = []
+  const stopAll = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop()
+  }
+  try {
+    const keys = await startSigningKeys({ source: config.jwks, lastGood, refusals, log })
+    stops.push(() => keys.stop())
+    const verifier = createTokenVerifier(keys, limits.tokens_cached_max)
+
+    let view: RoutingView | null = null
+    const follower = await startTopologyFollower({
+      url,
+      bearerToken,
+      fleet: config.fleet,
+      trustedKeys,
+      lastGood,
+      refusals,
+      pollMs: config.poll_seconds * 1000,
+      bytesMax: limits.document_bytes_max,
+      log,
+      onTopology(current) {
+        cells.adopt(current)
+        view = buildRoutingView(current, cells.arrays, view)
+      },
+    })
+    stops.push(() => follower.stop())
+    const ticking = setInterval(() => cells.tick(), TICK_MS)
+    stops.push(() => clearInterval(ticking))
+
+    const reporter = startReporter({
+      url,
+      bearerToken,
+      router: config.router,
+      cells,
+      refusals,
+      busiest,
+      currentTopology: () => follower.current,
+    })
+    stops.push(() => reporter.stop())
+
+    const admin: AdminServer = await startAdminServer(
+      {
+        router: config.router,
+        fleet: config.fleet,
+        startedAt: new Date().toISOString(),
+        cells,
+        traffic,
+        refusals,
+        verifier,
+        currentTopology: () => follower.current,
+        currentView: () => view,
+        controlPlaneSeenAt: () => follower.controlPlaneSeenAt,
+        reportsDropped: () => reporter.dropped,
+      },
+      config.admin,
+    )
+    stops.push(() => admin.stop())
+
+    const server = await startPublicServer(
+      {
+        cells,
+        budgets: createRetryBudgets(limits.tenants_tracked_max),
+        limits,
+        verifier,
+        traffic,
+        log,
+        currentView: () => view,
+        refreshTopology: () => follower.refresh(),
+      },
+      config.listen,
+    )
+    stops.push(() => server.stop())
+    stops.push(() => admin.beginStop())
+    log.info('router listening', { port: server.port, admin_port: admin.port })
+
+    let stopped: Promise<void> | null = null
+    return {
+      port: server.port,
+      adminPort: admin.port,
+      stop() {
+        stopped ??= stopAll()
+        return stopped
+      },
+    }
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+}
+
+async function readSecret(file: string): Promise<string> {
+  const secret = (await readFile(file, 'utf8')).trim()
+  if (secret === '') throw new Error(`${file} is empty; expected a secret in one line`)
+  return secret
+}
+
+async function readTrustedKeys(file: string): Promise<TrustedKeys> {
+  const text = await readFile(file, 'utf8')
+  let jwks: unknown
+  try {
+    jwks = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${(error as Error).message}`)
+  }
+  const keys = trustedKeysOf(jwks)
+  if (!keys.ok) throw new Error(`${file} cannot be used: ${formatProblems(keys.problems)}`)
+  return keys.value
+}

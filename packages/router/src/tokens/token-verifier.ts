@@ -1,0 +1,121 @@
+/**
+ * Bearer token → the tenant that it proves, or why it proves none.
+ *
+ * A signature costs about 150 µs to check, so tokens that were verified are remembered until they expire: by their
+ * SHA-256, so that memory holds no token, together with the policy that they were checked against, so that a stricter
+ * policy asks anew. Failures are not remembered; there is no end of wrong tokens.
+ */
+import { createHash } from 'node:crypto'
+import { partitionKeyProblem, type TokenPolicy } from '@cellplane/contract'
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import type { SigningKeys } from './signing-keys.ts'
+
+export type TokenVerdict =
+  | { ok: true; tenant: string }
+  | {
+      ok: false
+      code: 'TOKEN_INVALID' | 'TOKEN_EXPIRED' | 'KEYS_UNAVAILABLE' | 'PARTITION_KEY_INVALID'
+      detail: string
+    }
+
+export type TokenVerifier = {
+  verify(token: string, claim: string, policy: TokenPolicy | null): Promise<TokenVerdict>
+  readonly cachedCount: number
+}
+
+/** Clocks of issuers and routers differ a little; a token from two seconds in the future is no attack. */
+const CLOCK_TOLERANCE_SECONDS = 5
+
+export function createTokenVerifier(keys: SigningKeys, cachedMax: number): TokenVerifier {
+  const verified = new Map<string, { tenant: string; expiresAt: number }>()
+  let keysOfCache: JWTVerifyGetKey | null = null
+
+  function remember(digest: string, tenant: string, expiresAt: number): void {
+    if (cachedMax === 0) return
+    if (verified.size >= cachedMax) verified.delete(verified.keys().next().value!)
+    verified.set(digest, { tenant, expiresAt })
+  }
+
+  return {
+    async verify(token, claim, policy) {
+      if (!policy) return unavailable('this fleet’s topology names no token issuer')
+      if (!keys.current) await keys.refresh()
+      if (!keys.current) return unavailable('the keys that sign tokens are not known yet')
+      if (keysOfCache !== keys.current) {
+        keysOfCache = keys.current
+        verified.clear()
+      }
+      const digest = digestOf(token, claim, policy)
+      const known = verified.get(digest)
+      if (known && known.expiresAt > Date.now()) return { ok: true, tenant: known.tenant }
+
+      const checked = await check(token, policy, keys)
+      if (!checked.ok) return checked
+      const tenant = checked.payload[claim]
+      if (typeof tenant !== 'string') return invalid(`the token has no claim "${claim}" that is a string`)
+      const why = partitionKeyProblem(tenant)
+      if (why) return { ok: false, code: 'PARTITION_KEY_INVALID', detail: `in the claim "${claim}" ${why}` }
+      if (keysOfCache === keys.current) remember(digest, tenant, checked.payload.exp! * 1000)
+      return { ok: true, tenant }
+    },
+    get cachedCount() {
+      return verified.size
+    },
+  }
+}
+
+type Failed = Exclude<TokenVerdict, { ok: true }>
+type Checked = { ok: true; payload: JWTPayload } | Failed
+
+async function check(token: string, policy: TokenPolicy, keys: SigningKeys): Promise<Checked> {
+  const options = {
+    issuer: policy.issuer,
+    audience: policy.audience,
+    algorithms: policy.algorithms,
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    requiredClaims: ['exp'],
+  }
+  const withCurrentKeys = () => jwtVerify(token, keys.current!, options)
+  try {
+    const { payload } = await withCurrentKeys().catch(async (error: unknown) => {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      const before = keys.current
+      await keys.refresh()
+      if (keys.current === before) throw error
+      return withCurrentKeys()
+    })
+    return { ok: true, payload }
+  } catch (error) {
+    return explain(error)
+  }
+}
+
+/** What the caller may know. The library's own message is not repeated: it is not a contract. */
+function explain(error: unknown): Failed {
+  if (error instanceof errors.JWTExpired) {
+    return { ok: false, code: 'TOKEN_EXPIRED', detail: 'the token has expired; get a new one' }
+  }
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return invalid(
+      error.reason === 'missing'
+        ? `the token lacks the claim "${error.claim}"`
+        : `the token’s claim "${error.claim}" is not what this service expects`,
+    )
+  }
+  if (error instanceof errors.JWKSNoMatchingKey)
+    return invalid('the token is signed with a key that is not trusted')
+  if (error instanceof errors.JWSSignatureVerificationFailed) return invalid('the token’s signature is wrong')
+  if (error instanceof errors.JOSEAlgNotAllowed) return invalid('the token’s algorithm is not allowed here')
+  return invalid('the token is malformed')
+}
+
+const invalid = (detail: string): Failed => ({ ok: false, code: 'TOKEN_INVALID', detail })
+const unavailable = (detail: string): Failed => ({ ok: false, code: 'KEYS_UNAVAILABLE', detail })
+
+function digestOf(token: string, claim: string, policy: TokenPolicy): string {
+  const { issuer, audience, algorithms } = policy
+  return createHash('sha256')
+    .update(JSON.stringify([claim, issuer, audience, algorithms]))
+    .update(token)
+    .digest('base64')
+}

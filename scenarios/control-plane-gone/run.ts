@@ -1,0 +1,114 @@
+/**
+ * The control plane is gone, and stays gone: what still works? A cell crashes meanwhile, a router restarts meanwhile, and
+ * at last the control plane returns. Nothing of it may cost a request, or change a cell's state.
+ *
+ * It is killed with SIGKILL; so that its supervisor cannot bring it back, its port is taken over at once.
+ */
+import { createServer, type Server } from 'node:net'
+import { runLoad, signalAll, type TestFleet, tally, waitFor } from '@cellplane/testing'
+import { createTraffic, issueTokens, TENANTS } from '../traffic/notifications.ts'
+
+export type GonePlan = {
+  requestsPerSecond: number
+  goneMs: number
+  seed: number
+  crash: { cell: string; component: string }
+}
+
+export type GoneResult = {
+  requests: number
+  failures: Record<string, Record<string, number>>
+  /** From the component's SIGKILL until its cell answered again, with no control plane. */
+  componentBackMs: number
+  /** From the router's SIGKILL until a new process had a topology, from its disk. */
+  routerReadyMs: number
+  baseBefore: string
+  baseAfter: string
+  statesBefore: string
+  statesAfter: string
+}
+
+export async function loseTheControlPlane(fleet: TestFleet, plan: GonePlan): Promise<GoneResult> {
+  const traffic = createTraffic(fleet.routerUrl, await issueTokens(fleet))
+  const before = await fleet.status()
+  const baseBefore = await baseText(fleet)
+  const endpoint = before.cells.find((cell) => cell.id === plan.crash.cell)!.endpoint!
+
+  const killed = fleet.planePid('control')
+  signalAll([killed!], 'SIGKILL')
+  const squatter = await takePort(fleet.ports.control)
+  const load = runLoad({
+    requestsPerSecond: plan.requestsPerSecond,
+    durationMs: plan.goneMs,
+    tenants: TENANTS,
+    seed: plan.seed,
+    send: traffic.send,
+  })
+
+  const crashed = fleet.componentPid(plan.crash.cell, plan.crash.component)
+  signalAll([crashed!], 'SIGKILL')
+  const crashedAt = performance.now()
+  await waitFor(
+    'the crashed component to answer again',
+    30_000,
+    async () =>
+      fleet.componentPid(plan.crash.cell, plan.crash.component) !== crashed &&
+      (await fetch(`${endpoint}/healthz`)).ok,
+  )
+  const componentBackMs = performance.now() - crashedAt
+
+  const router = fleet.planePid('router-2')
+  signalAll([router!], 'SIGKILL')
+  const routerKilledAt = performance.now()
+  await waitFor(
+    'a new router to be ready from its disk',
+    30_000,
+    async () => fleet.planePid('router-2') !== router && (await fetch(`${fleet.adminUrls[1]}/readyz`)).ok,
+  )
+  const routerReadyMs = performance.now() - routerKilledAt
+
+  const attempts = await load
+  squatter.close()
+  await waitFor(
+    'the control plane to return',
+    60_000,
+    async () => (await fetch(`${fleet.controlUrl}/readyz`)).ok,
+  )
+  const after = await waitFor('routers and the host to report again', 30_000, async () => {
+    const status = await fleet.status()
+    return status.routers.every((r) => r.is_reporting) && status.hosts.every((h) => h.is_reporting) && status
+  })
+  const failed = attempts.filter((attempt) => attempt.outcome !== 'ok')
+  return {
+    requests: attempts.length,
+    failures: tally(failed),
+    componentBackMs,
+    routerReadyMs,
+    baseBefore,
+    baseAfter: await baseText(fleet),
+    statesBefore: statesOf(before),
+    statesAfter: statesOf(after),
+  }
+}
+
+function statesOf(status: Awaited<ReturnType<TestFleet['status']>>): string {
+  return status.cells.map((cell) => `${cell.id} ${cell.state}`).join(', ')
+}
+
+async function baseText(fleet: TestFleet): Promise<string> {
+  return JSON.stringify(await fleet.client().getBase())
+}
+
+/** Listens on the port as soon as it is free, and answers nobody. */
+function takePort(port: number): Promise<Server> {
+  return waitFor(
+    `port ${port} to be free`,
+    10_000,
+    () =>
+      new Promise<Server | undefined>((resolve) => {
+        const server = createServer((socket) => socket.destroy())
+        server.once('error', () => resolve(undefined))
+        server.listen({ port, host: '127.0.0.1' }, () => resolve(server))
+      }),
+  )
+}

@@ -1,0 +1,40 @@
+/** How scenarios are run and shown: a fleet of their own, a few lines of figures, `--json` for the raw ones. */
+import { parseArgs } from 'node:util'
+import { startFleet, type TestFleet } from '@cellplane/testing'
+
+type Line = readonly [what: string, figure: string | number]
+
+/** Runs one scenario on a fresh fleet of the worked example and prints what it came to. Exits 1 when `holds` is false. */
+export async function present<R>(scenario: {
+  title: string
+  cells: number
+  run(fleet: TestFleet): Promise<R>
+  lines(result: R): readonly Line[]
+  holds(result: R): boolean
+}): Promise<void> {
+  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+  const fleet = await startFleet({ cells: scenario.cells })
+  try {
+    const result = await scenario.run(fleet)
+    const holds = scenario.holds(result)
+    if (values.json) console.log(JSON.stringify({ ...result, holds }, null, 2))
+    else {
+      console.log(scenario.title)
+      for (const [what, figure] of scenario.lines(result))
+        console.log(`  ${String(figure).padStart(12)}  ${what}`)
+      console.log(holds ? 'It holds.' : 'It does NOT hold.')
+    }
+    process.exitCode = holds ? 0 : 1
+  } finally {
+    await fleet.remove()
+  }
+}
+
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+
+/** Counts of failures over all operations: 0 is what one wants. */
+export function countAll(tally: Record<string, Record<string, number>>): number {
+  return Object.values(tally)
+    .flatMap((row) => Object.values(row))
+    .reduce((sum, n) => sum + n, 0)
+}
