@@ -7,8 +7,16 @@
  * start, and two Node processes (0.3 s each), so 17 cells are some 25 s of CPU, or 13 s on two idle cores.
  */
 import { parseArgs } from 'node:util'
-import { percentile, pssBytes, runLoad, startFleet, tally } from '@cellplane/testing'
-import { createTraffic, issueTokens, TENANTS } from '../../scenarios/traffic/notifications.ts'
+import {
+  createTraffic,
+  issueTokens,
+  percentile,
+  pssBytes,
+  runLoad,
+  startFleet,
+  TENANTS,
+  tally,
+} from '@cellplane/testing'
 
 const LOAD = { requestsPerSecond: 100, durationMs: 10_000 }
 

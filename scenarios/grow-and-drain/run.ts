@@ -1,8 +1,15 @@
 /**
  * A cell is added from nothing while traffic flows, and another one is drained. Nobody may notice either.
  */
-import { runLoad, type TestFleet, tally, waitFor } from '@cellplane/testing'
-import { createTraffic, issueTokens, TENANTS } from '../traffic/notifications.ts'
+import {
+  createTraffic,
+  issueTokens,
+  runLoad,
+  TENANTS,
+  type TestFleet,
+  tally,
+  waitFor,
+} from '@cellplane/testing'
 
 export type GrowResult = {
   requests: number

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { deliveryKey } from '@cellplane/example-notifications/delivery-key'
-import { signalAll, startFleet, type TestFleet, waitFor } from '@cellplane/testing'
+import { arrivedKeys, issueTokens, signalAll, startFleet, type TestFleet, waitFor } from '@cellplane/testing'
 import pg from 'pg'
-import { arrivedKeys, issueTokens } from '../traffic/notifications.ts'
 import { type KillResult, killACell } from './run.ts'
 
 describe('a cell that is killed under traffic', { timeout: 220_000 }, () => {

@@ -5,8 +5,18 @@
  */
 
 import { deliveryKey } from '@cellplane/example-notifications/delivery-key'
-import { type Attempt, runLoad, signalAll, type TestFleet, tally, waitFor } from '@cellplane/testing'
-import { arrivedKeys, createTraffic, issueTokens, TENANTS } from '../traffic/notifications.ts'
+import {
+  type Attempt,
+  arrivedKeys,
+  createTraffic,
+  issueTokens,
+  runLoad,
+  signalAll,
+  TENANTS,
+  type TestFleet,
+  tally,
+  waitFor,
+} from '@cellplane/testing'
 
 export type KillPlan = {
   cell: string

@@ -18,10 +18,17 @@ import {
   type SourceFile,
 } from './source-tree.ts'
 
+/** A package that only the test of the tidy test itself names. */
+const SPECIMEN = '@specimen/w'
+
 const packages = readPackages()
 const files = readSourceFiles(packages)
+const isSuite = (file: SourceFile) => /\.(test|bench)\.ts$/.test(file.path)
+/** Suites, and what only they use: `fixtures/`, `test-….ts`, `testing-….ts`. */
 const isTest = (file: SourceFile) =>
-  /\.(test|bench)\.ts$/.test(file.path) || file.path.startsWith('packages/testing/')
+  isSuite(file) ||
+  /\/fixtures\/|\/test(ing)?-[\w-]+\.ts$/.test(file.path) ||
+  file.path.startsWith('packages/testing/')
 const isOurs = (name: string) => name.startsWith('@cellplane/')
 
 /**
@@ -85,6 +92,7 @@ test('every imported package is declared where it is imported', () => {
       .map(packageOf)
       .filter((name) => name !== undefined && name !== file.package?.name && !(name in declared))
       .filter((name) => !(isOurs(name!) && (isTest(file) || !file.package)))
+      .filter((name) => name !== SPECIMEN)
       .map((name) => `${file.path} imports ${name}`)
   })
   assert.deepEqual(wrong, [], 'add it to the package.json of the package, with its exact version')
@@ -156,7 +164,9 @@ test('every file is reached from an entry, a test or a bench', () => {
   const entries = [
     ...packages.flatMap((p) => p.entries),
     ...files
-      .filter((file) => isTest(file) || file.path.endsWith('/main.ts') || !file.path.startsWith('packages/'))
+      .filter(
+        (file) => isSuite(file) || /(^|\/)main\.ts$/.test(file.path) || !file.path.startsWith('packages/'),
+      )
       .map((file) => file.path),
   ]
   const alive = reachable(entries, files)
@@ -223,8 +233,15 @@ test('the JSON Schema of the fleet file is the one that the code has', () => {
 })
 
 test('the tidy test itself sees imports of every form', () => {
-  const text = `import a from 'x'\nimport type { b } from "@s/y/z"\nexport * from './c.ts'\nawait import('node:fs')\nimport './d.ts'\n// import e from 'no'\nimport.meta.resolve('@s/w/main')\n`
-  assert.deepEqual(importsOf(text).sort(), ['./c.ts', './d.ts', '@s/w/main', '@s/y/z', 'node:fs', 'x'])
+  const text = `import a from 'x'\nimport type { b } from "@specimen/y/z"\nexport * from './c.ts'\nawait import('node:fs')\nimport './d.ts'\n// import e from 'no'\nimport.meta.resolve('@specimen/w/main')\n`
+  assert.deepEqual(importsOf(text).sort(), [
+    './c.ts',
+    './d.ts',
+    '@specimen/w/main',
+    '@specimen/y/z',
+    'node:fs',
+    'x',
+  ])
 })
 
 function staticPackages(file: SourceFile): string[] {

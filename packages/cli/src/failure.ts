@@ -3,13 +3,14 @@
  *
  *     1   the command could not do what was asked
  *     2   it was not asked rightly: unknown flags, bad arguments
+ *     130 it was interrupted before it was done
  */
 import { ApiError } from '@cellplane/client'
 import type { Problem } from '@cellplane/contract'
 import { printable } from './output/printable.ts'
 import { errorStyle } from './output/style.ts'
 
-export const EXIT = { failed: 1, usage: 2 } as const
+export const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const
 
 /** An expected failure. Anything else that is thrown is a bug, and is printed as one. */
 export class Failure extends Error {

@@ -17,7 +17,10 @@ export class UsageError extends Error {
   override name = 'UsageError'
   readonly isHelp: boolean
   constructor(error: CommanderError, command: Command) {
-    const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ').replace(/\.$/, '')
+    const message = error.message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '')
     super(`${message}; see \`${pathOf(command)} --help\``, { cause: error })
     this.isHelp = error.exitCode === 0
   }

@@ -15,15 +15,17 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 type Spawned = { child: ChildProcess; adminPort: number; output(): string }
 
-/** Runs `main.ts` as a process and waits until it listens. */
+/** Runs `main.ts` as a process and waits until it listens. `children` gets it at once, to be killed whatever happens. */
 async function spawnRouter(
   fleet: FakeFleet,
+  children: ChildProcess[],
   options: RouterOptions,
   stdio: 'pipe' | 'ipc' = 'pipe',
 ): Promise<Spawned> {
   const file = join(fleet.folder, `${options.router}.json`)
   await writeFile(file, JSON.stringify(fleet.configOf(options)))
   const { child, output } = run(['--config', file], stdio)
+  children.push(child)
   const line = await until('the router to listen', () => {
     if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output()}`)
     return /\{.*"router listening".*\}/.exec(output())?.[0]
@@ -111,10 +113,8 @@ describe('the router’s process', { concurrency: 3 }, () => {
     const listen = { host: '127.0.0.1', port }
     const children: ChildProcess[] = []
     try {
-      const first = await spawnRouter(fleet, { router: 'router-1', listen })
-      children.push(first.child)
-      const second = await spawnRouter(fleet, { router: 'router-2', listen })
-      children.push(second.child)
+      const first = await spawnRouter(fleet, children, { router: 'router-1', listen })
+      const second = await spawnRouter(fleet, children, { router: 'router-2', listen })
       await until('both to be ready', async () => (await isReady(first)) && (await isReady(second)))
       const served = async ({ adminPort }: Spawned) =>
         Number(
@@ -142,8 +142,10 @@ describe('the router’s process', { concurrency: 3 }, () => {
     const agents = Array.from({ length: 8 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
     try {
       const port = await freePort()
-      const router = await spawnRouter(fleet, { router: 'router-1', listen: { host: '127.0.0.1', port } })
-      children.push(router.child)
+      const router = await spawnRouter(fleet, children, {
+        router: 'router-1',
+        listen: { host: '127.0.0.1', port },
+      })
       await until('readiness', () => isReady(router))
       let answerSlow = () => {}
       fleet.cells[0]!.answer = (_seen, response) => {
@@ -183,8 +185,12 @@ describe('the router’s process', { concurrency: 3 }, () => {
     const children: ChildProcess[] = []
     try {
       for (const stdio of ['ipc', 'pipe'] as const) {
-        const { child } = await spawnRouter(fleet, { router: `router-${stdio}`, parent_bound: true }, stdio)
-        children.push(child)
+        const { child } = await spawnRouter(
+          fleet,
+          children,
+          { router: `router-${stdio}`, parent_bound: true },
+          stdio,
+        )
         if (stdio === 'ipc') child.disconnect()
         else child.stdin!.end()
         const [status] = await once(child, 'exit')

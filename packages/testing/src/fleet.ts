@@ -14,10 +14,8 @@ import { freePortRange } from './ports.ts'
 import { isAlive, processesMentioning, processTree, signalAll } from './processes.ts'
 import { waitFor } from './wait.ts'
 
-const CLI = fileURLToPath(new URL('../../cli/bin/cellplane.js', import.meta.url))
-export const EXAMPLE = fileURLToPath(
-  new URL('../../../examples/notifications/cellplane.yaml', import.meta.url),
-)
+const CLI = fileURLToPath(import.meta.resolve('@cellplane/cli/bin'))
+export const EXAMPLE = fileURLToPath(import.meta.resolve('@cellplane/example-notifications/cellplane.yaml'))
 
 /** Planes take the first ten ports, local services the next ten, each cell ten more. */
 const PORTS_PER_CELL = 10

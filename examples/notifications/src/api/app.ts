@@ -3,7 +3,6 @@ import type { Cell } from '@cellplane/cell'
 import { admitted, type CellEnv, cellRoutes } from '@cellplane/cell/hono'
 import { Hono } from 'hono'
 import { type Database, isStoreUnavailable } from '../store/database.ts'
-import { limitBody } from './body.ts'
 import type { Load } from './load.ts'
 import { notificationRoutes } from './notifications.ts'
 import { problemResponse, Refusal, refuse } from './problems.ts'
@@ -15,7 +14,7 @@ export function createApp(parts: AppParts): Hono<CellEnv> {
   const { cell, database } = parts
   const app = new Hono<CellEnv>()
   app.use(cellRoutes(cell))
-  app.use('/v1/*', admitted(cell), limitBody)
+  app.use('/v1/*', admitted(cell))
   app.route('/v1/notifications', notificationRoutes(parts))
   app.route('/v1/templates', templateRoutes(database))
   app.notFound(() => {

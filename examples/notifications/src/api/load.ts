@@ -15,7 +15,11 @@ const COUNT_INTERVAL_MS = 1000
 /** Without a declared ceiling this is how far the depth is counted, and nothing is refused. */
 const COUNT_MAX = 100_000
 
-export function watchLoad(database: Database, ceiling: number | undefined): Load {
+export function watchLoad(
+  database: Database,
+  ceiling: number | undefined,
+  onError: (error: unknown) => void,
+): Load {
   let depth = 0
   let countedAt = Number.NEGATIVE_INFINITY
 
@@ -23,13 +27,9 @@ export function watchLoad(database: Database, ceiling: number | undefined): Load
     const now = performance.now()
     if (now - countedAt < COUNT_INTERVAL_MS) return
     countedAt = now
-    countUnfinished(database, ceiling ?? COUNT_MAX).then(
-      (count) => {
-        depth = count
-      },
-      // The request that asked meets the same store and answers for it.
-      () => {},
-    )
+    countUnfinished(database, ceiling ?? COUNT_MAX).then((count) => {
+      depth = count
+    }, onError)
   }
 
   return {

@@ -25,7 +25,9 @@ const cell = createCell(config, {
   dependencies: { postgres: () => database.query('SELECT 1') },
   holdings: () => countHeld(database, config.retentionHours),
 })
-const load = watchLoad(database, config.capacity.queueDepth)
+const load = watchLoad(database, config.capacity.queueDepth, (error) =>
+  logger.warn({ err: error }, 'the queue could not be counted'),
+)
 new Gauge({
   name: 'notifications_queue_depth',
   help: 'Notifications that are not finished, as of the last count.',

@@ -107,10 +107,7 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
     if (request.template === undefined) return { subject: request.subject ?? null, body: request.body! }
     const content = await getTemplate(database, tenant, request.template)
     if (!content) return 'template-missing'
-    const filled = fillTemplate(
-      parseJson(Buffer.from(content).toString(), templateSchema),
-      request.data ?? {},
-    )
+    const filled = fillTemplate(parseJson(content, templateSchema), request.data ?? {})
     if (!filled.ok) throw refuse('INVALID_REQUEST', 'the data does not fit the template', filled.problems)
     return { subject: filled.subject, body: filled.body }
   }

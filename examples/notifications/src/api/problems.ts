@@ -1,5 +1,11 @@
 /** Error answers in RFC 9457 form: the kit's codes, and the two that are this service's own. */
-import { PROBLEM_CONTENT_TYPE, type ProblemCode, type ProblemDetails, problemDetails } from '@cellplane/cell'
+import {
+  HEADERS,
+  PROBLEM_CONTENT_TYPE,
+  type ProblemCode,
+  type ProblemDetails,
+  problemDetails,
+} from '@cellplane/cell'
 import type { z } from 'zod'
 
 export type Found = NonNullable<ProblemDetails['problems']>
@@ -54,6 +60,7 @@ export function problemResponse(
     status: problem.status,
     headers: {
       'content-type': PROBLEM_CONTENT_TYPE,
+      ...(about.request_id ? { [HEADERS.requestId]: about.request_id } : {}),
       ...(problem.status === 503 ? { 'retry-after': String(RETRY_AFTER_S) } : {}),
     },
   })

@@ -8,7 +8,7 @@ import { Hono } from 'hono'
 import { SHA256, templateSchema } from '../notification/send-request.ts'
 import type { Database } from '../store/database.ts'
 import { getTemplate, putTemplate } from '../store/templates.ts'
-import { parseJson } from './body.ts'
+import { parseJson, readBody } from './body.ts'
 import { refuse } from './problems.ts'
 
 export function templateRoutes(database: Database): Hono<CellEnv> {
@@ -16,7 +16,7 @@ export function templateRoutes(database: Database): Hono<CellEnv> {
 
   routes.put('/:sha256', async (c) => {
     const name = nameOf(c.req.param('sha256'))
-    const content = new Uint8Array(await c.req.arrayBuffer())
+    const content = await readBody(c)
     const found = createHash('sha256').update(content).digest('hex')
     if (found !== name) {
       throw refuse(
@@ -24,7 +24,7 @@ export function templateRoutes(database: Database): Hono<CellEnv> {
         `the content has the SHA-256 ${found}, not ${name}; the name is the digest of the exact bytes`,
       )
     }
-    parseJson(Buffer.from(content).toString(), templateSchema)
+    parseJson(content, templateSchema)
     await putTemplate(database, c.var.admission.tenant, name, content)
     return c.body(null, 204)
   })

@@ -53,9 +53,9 @@ const MAY_WORK_LATER = new Set([421, 429, 500, 502, 503, 504])
 /** Resolves with a 2xx answer. Throws NotificationsError. */
 export async function call(options: CallOptions, request: Call): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
-    const failure = await attemptOnce(options, request)
-    if (failure instanceof Response) return failure
-    const { error, delayMs } = failure
+    const result = await attemptOnce(options, request)
+    if ('response' in result) return result.response
+    const { error, delayMs } = result
     if (attempt === TRIES_MAX || delayMs === undefined || request.signal?.aborted) throw error
     const backoff = DELAY_FIRST_MS * 2 ** attempt * (0.5 + Math.random() / 2)
     await pause(Math.min(DELAY_MAX_MS, Math.max(backoff, delayMs)), request.signal)
@@ -65,7 +65,7 @@ export async function call(options: CallOptions, request: Call): Promise<Respons
 /** `delayMs` is undefined when trying again would not help. */
 type Failure = { error: NotificationsError; delayMs: number | undefined }
 
-async function attemptOnce(options: CallOptions, request: Call): Promise<Response | Failure> {
+async function attemptOnce(options: CallOptions, request: Call): Promise<{ response: Response } | Failure> {
   const token = typeof options.token === 'string' ? options.token : await options.token()
   const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
   let response: Response
@@ -82,7 +82,7 @@ async function attemptOnce(options: CallOptions, request: Call): Promise<Respons
       ...(request.body === undefined ? {} : { body: request.body }),
       signal: request.signal ? AbortSignal.any([request.signal, timeout]) : timeout,
     })
-    if (response.ok) return response
+    if (response.ok) return { response }
     text = await response.text()
   } catch (cause) {
     const detail = `no answer came: ${(cause as Error).message}`

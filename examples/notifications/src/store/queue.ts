@@ -110,7 +110,7 @@ export function recordOutcomes(database: Database, outcomes: readonly Outcome[])
 /** How many notifications are not finished, counted up to `max`: beyond it the number does not matter. */
 export async function countUnfinished(database: Database, max: number): Promise<number> {
   const [row] = await database.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM (SELECT FROM delivery LIMIT $1) AS some',
+    'SELECT count(*)::int AS count FROM (SELECT FROM delivery LIMIT $1) AS counted',
     [max],
   )
   return row?.count ?? 0

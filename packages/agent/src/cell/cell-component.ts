@@ -41,6 +41,12 @@ export async function keepComponent(options: ComponentOptions): Promise<Keeper> 
     return launched
   }
 
+  async function adopt(): Promise<KeptProcess | undefined> {
+    const adopted = await adoptProcess(spec)
+    if (adopted) await limits.add(adopted.pid)
+    return adopted
+  }
+
   async function checkPort(): Promise<void> {
     if (port !== undefined && !(await isPortFree(host.config.listen_host, port))) {
       throw new Error(portTaken(port, `${plan.cell.id}/${component.name}`))
@@ -50,7 +56,7 @@ export async function keepComponent(options: ComponentOptions): Promise<Keeper> 
   return new Keeper({
     name: component.name,
     log: host.log.child({ cell: plan.cell.id }),
-    adopt: () => adoptProcess(spec),
+    adopt,
     launch: (signal, enter) => {
       enter('waiting')
       return launch(signal)

@@ -26,6 +26,7 @@ export type CellFolder = {
   home: string
   compileCache: string
   logs: string
+  records: string
   routerSecretFile: string
   credentialsFile: string
   preparedFile: string
@@ -44,6 +45,7 @@ export function cellFolder(stateDir: string, cell: string): CellFolder {
     home: join(path, 'home'),
     compileCache: join(path, 'home', '.compile-cache'),
     logs: join(path, 'logs'),
+    records: join(path, 'run'),
     routerSecretFile: join(path, 'router.secret'),
     credentialsFile: join(path, 'credentials.json'),
     preparedFile: join(path, 'prepared.json'),
@@ -58,7 +60,7 @@ export async function makeCellFolder(folder: CellFolder, owner: OsUser | undefin
   await makeDirectory(join(folder.path, '..'), PASSABLE)
   await makeDirectory(folder.path, PASSABLE)
   await makeDirectory(folder.logs, PRIVATE)
-  await makeDirectory(join(folder.path, 'run'), PRIVATE)
+  await makeDirectory(folder.records, PRIVATE)
   await makeDirectory(folder.home, PRIVATE)
   if (owner) await chown(folder.home, owner.uid, owner.gid)
 }

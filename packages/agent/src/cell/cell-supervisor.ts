@@ -12,13 +12,12 @@
  * bootstrapped again, and no request notices.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { CellCredentials, ComponentStatus, Holdings, HostReport, Store } from '@cellplane/contract'
-import { type Component, storeOf } from '@cellplane/contract/fleet-file'
-import { systemIdentifier } from '@cellplane/postgres'
+import type { CellCredentials, Holdings, Store } from '@cellplane/contract'
+import type { Component } from '@cellplane/contract/fleet-file'
 import type { Logger } from 'pino'
 import { backoffMs, RESTART_BACKOFF } from '../backoff.ts'
 import type { Keeper } from '../component/keeper.ts'
-import { type CellLimits, limitCell } from '../limits/cgroup.ts'
+import { type CellLimits, limitCell, type WantedLimits } from '../limits/cgroup.ts'
 import { keepLogsBounded } from '../process/log-files.ts'
 import { askHoldings } from '../report/holdings.ts'
 import { pause, Wake } from '../wake.ts'
@@ -30,21 +29,21 @@ import {
   makeCellFolder,
   writeRouterSecrets,
 } from './cell-folder.ts'
+import { type CellFacts, type CellReport, cellReport, type KeptFacts } from './cell-report.ts'
 import { cachedCredentials, fetchCredentials } from './credentials.ts'
 import { CellPostgres } from './database.ts'
+import { identifyExternalStore } from './external-store.ts'
 import { type CellUsers, cellUsers } from './os-user.ts'
 import { assignPorts, type CellPorts } from './ports.ts'
 import { planPreparations, prepare } from './preparation.ts'
 import { type CellPlan, type CellSite, directoryOf, type HostContext, processOf } from './site.ts'
+import { sweepCell } from './sweep.ts'
 
-type CellReport = HostReport['cells'][number]
 type RunningComponent = { keeper: Keeper; site: CellSite; component: Component }
 
 /** Without a change: rotated credentials arrive within this. */
 const PASS_EVERY_MS = 60_000
 const HOLDINGS_EVERY_MS = 2_000
-/** The contract's bound on an error's text. */
-const ERROR_CHARS_MAX = 2048
 
 export class CellSupervisor {
   readonly #host: HostContext
@@ -58,13 +57,12 @@ export class CellSupervisor {
   #planChanged = new AbortController()
   #credentials: CellCredentials | undefined
   #users: CellUsers | undefined
-  #limits: { wanted: unknown; inForce: CellLimits } | undefined
+  #limits: { wanted: WantedLimits; inForce: CellLimits } | undefined
   #database: CellPostgres | undefined
   #externalStore: Store | undefined
   readonly #components = new Map<string, RunningComponent>()
   #holdings: Holdings | null = null
-  /** What the last pass stumbled over, and at which component, if at one. */
-  #problem: { component: string | undefined; message: string } | undefined
+  #problem: CellFacts['problem']
   #preparing: string | undefined
 
   /** Starts at once. */
@@ -134,8 +132,8 @@ export class CellSupervisor {
     await makeCellFolder(this.#folder, users.components)
     const credentials = await this.#readCredentials(signal)
     await writeRouterSecrets(this.#folder, credentials.router_secrets, users.components)
-    const limits = await this.#limit(plan)
-
+    if (this.#mustMove(plan, ports.value)) await this.#stopProcesses()
+    const limits = await this.#ensureLimits(plan)
     const database = await this.#ensureDatabase(plan, ports.value, users, limits)
     const databaseUrl = await this.#databaseUrl(plan, credentials, database)
     const site: CellSite = {
@@ -174,14 +172,19 @@ export class CellSupervisor {
     return known
   }
 
-  async #limit(plan: CellPlan): Promise<CellLimits> {
-    const { memory_mb: memoryMb, cpus } = plan.cell
-    const wanted = { memoryMb, cpus }
-    if (!isDeepStrictEqual(this.#limits?.wanted, wanted)) {
-      const inForce = await limitCell(plan.cell.id, this.#folder.path, wanted)
-      this.#limits = { wanted, inForce }
-    }
-    return this.#limits!.inForce
+  /** Another database or port, or other limits: neither can be changed under running processes. */
+  #mustMove(plan: CellPlan, ports: CellPorts): boolean {
+    const isOtherDatabase =
+      this.#database && (plan.cell.database !== 'postgres' || this.#database.port !== ports.postgres)
+    return (
+      isOtherDatabase || (this.#limits && !isDeepStrictEqual(this.#limits.wanted, limitsOf(plan))) || false
+    )
+  }
+
+  async #ensureLimits(plan: CellPlan): Promise<CellLimits> {
+    const wanted = limitsOf(plan)
+    this.#limits ??= { wanted, inForce: await limitCell(plan.cell.id, this.#folder.path, wanted) }
+    return this.#limits.inForce
   }
 
   async #ensureDatabase(
@@ -190,11 +193,7 @@ export class CellSupervisor {
     users: CellUsers,
     limits: CellLimits,
   ): Promise<CellPostgres | undefined> {
-    const isWanted = cell.database === 'postgres'
-    if (this.#database && (!isWanted || this.#database.port !== ports.postgres)) {
-      await this.#stopProcesses()
-    }
-    if (!isWanted) return undefined
+    if (cell.database !== 'postgres') return undefined
     const passwords = await databasePasswords(this.#folder)
     this.#database ??= new CellPostgres({
       cell: cell.id,
@@ -222,11 +221,7 @@ export class CellSupervisor {
     const url = credentials.database_url
     if (url === null)
       throw new Error(`the control plane gave no database URL for ${cell.id}; give its cell one`)
-    const location = storeOf(url) ?? 'unknown'
-    if (this.#externalStore?.location !== location) this.#externalStore = { kind: 'postgres', location }
-    // A managed server may not tell who it is; two addresses of it are then compared as written.
-    const identifier = await systemIdentifier(url).catch(() => undefined)
-    if (identifier) this.#externalStore.identity = `${identifier}${new URL(url).pathname}`
+    this.#externalStore = await identifyExternalStore(url, this.#externalStore)
     return url
   }
 
@@ -244,6 +239,7 @@ export class CellSupervisor {
       )
     })
     await Promise.all(outdated.map(([name, { keeper }]) => this.#stopComponent(name, keeper)))
+    await sweepCell(this.#folder, new Set([...wanted.keys(), ...(database ? ['postgres'] : [])]))
     for (const component of site.plan.components) {
       if (signal.aborted) return
       const running = this.#components.get(component.name)
@@ -262,6 +258,7 @@ export class CellSupervisor {
     await Promise.all([...this.#components].map(([name, { keeper }]) => this.#stopComponent(name, keeper)))
     await this.#database?.stop()
     this.#database = undefined
+    await sweepCell(this.#folder, new Set())
     await this.#limits?.inForce.remove().catch((error) => this.#log.warn({ err: error }, 'limits stay'))
     this.#limits = undefined
   }
@@ -278,40 +275,30 @@ export class CellSupervisor {
   }
 
   #complain(error: Error): void {
-    const message = error.message.slice(0, ERROR_CHARS_MAX)
-    if (message !== this.#problem?.message)
+    const { message } = error
+    if (message !== this.#problem?.message) {
       this.#log.error({ err: error }, 'the cell cannot be run as ordered')
+    }
     this.#problem = { component: this.#preparing, message }
   }
 
   /** What the control plane is told of the cell. */
   report(): CellReport {
-    const { cell, components } = this.#plan
-    const statuses = [
-      ...(cell.database === 'postgres' ? [this.#databaseStatus()] : []),
-      ...components.map((component) => this.#componentStatus(component)),
-    ]
-    const store = this.#database?.store ?? (cell.database === 'external' ? this.#externalStore : undefined)
-    return {
-      id: cell.id,
-      slot: cell.slot,
-      is_running: this.#isRunningAsPlanned(statuses),
-      endpoint: this.#endpoint() ?? null,
-      stores: store ? [store] : [],
-      components: statuses,
+    const components = [...this.#components].map(([name, { keeper, site }]): [string, KeptFacts] => [
+      name,
+      { plan: site.plan, port: site.ports.components.get(name), status: keeper.status },
+    ])
+    return cellReport({
+      plan: this.#plan,
+      database: this.#database,
+      components: new Map(components),
+      problem: this.#problem,
+      preparing: this.#preparing,
+      endpoint: this.#endpoint(),
+      store: this.#plan.cell.database === 'external' ? this.#externalStore : this.#database?.store,
       holdings: this.#holdings,
       limits: [this.#limits?.inForce.description, this.#users?.note].filter(Boolean).join('; '),
-    }
-  }
-
-  /** What runs by a former plan does not count: who waits for a change would take it for made. */
-  #isRunningAsPlanned(statuses: readonly ComponentStatus[]): boolean {
-    const plan = this.#plan
-    return (
-      plan.cell.wanted === 'running' &&
-      plan.components.every(({ name }) => this.#components.get(name)?.site.plan === plan) &&
-      statuses.every(({ phase, is_healthy }) => phase === 'running' && is_healthy)
-    )
+    })
   }
 
   #endpoint(): string | undefined {
@@ -319,40 +306,11 @@ export class CellSupervisor {
     const port = serving && this.#components.get(serving.name)?.site.ports.components.get(serving.name)
     return port === undefined ? undefined : `http://${this.#host.config.listen_host}:${port}`
   }
-
-  #databaseStatus(): ComponentStatus {
-    const database = this.#database
-    if (!database) return { name: 'postgres', port: null, ...this.#absentStatus(undefined) }
-    return { name: 'postgres', port: database.port, ...bounded(database.status) }
-  }
-
-  #componentStatus({ name }: Component): ComponentStatus {
-    const running = this.#components.get(name)
-    if (!running) return { name, port: null, ...this.#absentStatus(name) }
-    return { name, port: running.site.ports.components.get(name) ?? null, ...bounded(running.keeper.status) }
-  }
-
-  /** Of a component that no keeper has yet. */
-  #absentStatus(name: string | undefined): Omit<ComponentStatus, 'name' | 'port'> {
-    const problem = this.#problem && (this.#problem.component ?? name) === name ? this.#problem.message : null
-    const isPreparing = name !== undefined && this.#preparing === name
-    const isStopped = this.#plan.cell.wanted === 'stopped'
-    const phase = isStopped
-      ? 'stopped'
-      : isPreparing
-        ? 'bootstrapping'
-        : problem === null
-          ? 'waiting'
-          : 'failed'
-    return { phase, pid: null, restarts: 0, is_healthy: false, last_error: problem }
-  }
 }
+
+const limitsOf = ({ cell }: CellPlan): WantedLimits => ({ memoryMb: cell.memory_mb, cpus: cell.cpus })
 
 /** All that decides how a component is started and watched. */
 function startOf(site: CellSite, component: Component): unknown {
   return [component, processOf(site, component, 'run', [])]
-}
-
-function bounded<T extends { last_error: string | null }>(status: T): T {
-  return { ...status, last_error: status.last_error?.slice(0, ERROR_CHARS_MAX) ?? null }
 }

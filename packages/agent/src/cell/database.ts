@@ -103,9 +103,12 @@ export class CellPostgres {
   async #adopt(): Promise<KeptProcess | undefined> {
     const server = await adoptPostgres(this.#options.folder.postgres)
     if (server === undefined) return undefined
-    if (server.port === this.#options.port) return keep(server)
-    await server.stop('fast')
-    return undefined
+    if (server.port !== this.#options.port) {
+      await server.stop('fast')
+      return undefined
+    }
+    await this.#options.limits.add(server.pid)
+    return keep(server)
   }
 
   async #launch(onInit: () => void): Promise<KeptProcess> {

@@ -39,7 +39,9 @@ export type ProcessSpec = {
   stopTimeoutMs: number
 }
 
-type ProcessRecord = ProcessIdentity & { fingerprint: string }
+/** What it takes to stop a process; the rest of how it was started is only a fingerprint. */
+type StopSpec = Pick<ProcessSpec, 'mark' | 'recordFile' | 'stopTimeoutMs'>
+type ProcessRecord = ProcessIdentity & { fingerprint: string } & Pick<StopSpec, 'mark' | 'stopTimeoutMs'>
 
 /** How often an adopted process, which is nobody's child any more, and a stopping group are looked at. */
 const LOOK_EVERY_MS = 100
@@ -66,7 +68,7 @@ export async function launchProcess(spec: ProcessSpec, check?: () => Promise<voi
     const ended = endOfChild(child, spec)
     const pid = await pidOf(child, spec)
     const identity = identify(pid)
-    if (identity) await writeRecord(spec, { ...identity, fingerprint: fingerprintOf(spec) })
+    if (identity) await writeRecord(spec, identity)
     return { pid, ended, stop: () => stopProcess(spec, pid) }
   } finally {
     await log.close()
@@ -90,13 +92,20 @@ export async function isRecordedRunning(recordFile: string): Promise<boolean> {
   return record !== undefined && isRunning(record)
 }
 
+/** Stops what a record names, if it still runs: a process of an agent before this one that nobody wants any more. */
+export async function stopRecorded(recordFile: string): Promise<void> {
+  const record = await readRecord(recordFile)
+  if (record !== undefined && isRunning(record)) await stopProcess({ ...record, recordFile }, record.pid)
+  else await rm(recordFile, { force: true })
+}
+
 /** What must be the same for a running process to be taken over. A hash, because the environment holds secrets. */
 export function fingerprintOf({ argv, directory, env, osUser }: ProcessSpec): string {
   const text = JSON.stringify([argv, directory, Object.entries(env).sort(), osUser ?? null])
   return createHash('sha256').update(text).digest('hex')
 }
 
-async function stopProcess(spec: ProcessSpec, leader: number): Promise<void> {
+async function stopProcess(spec: StopSpec, leader: number): Promise<void> {
   signalGroup(leader, 'SIGTERM')
   for (const { pid, group } of findStrays(spec.mark)) {
     // Once each: to many programs a second SIGTERM means "do not finish, end".
@@ -109,7 +118,7 @@ async function stopProcess(spec: ProcessSpec, leader: number): Promise<void> {
 }
 
 /** SIGKILLs what is left of the group and every stray, and waits until they are gone. */
-async function killLeftovers(spec: ProcessSpec, leader?: number): Promise<void> {
+async function killLeftovers(spec: StopSpec, leader?: number): Promise<void> {
   const deadline = performance.now() + KILL_MAX_MS
   if (leader !== undefined) signalGroup(leader, 'SIGKILL')
   for (let left = leftOf(spec, leader); left.length > 0; left = leftOf(spec, leader)) {
@@ -124,7 +133,7 @@ async function killLeftovers(spec: ProcessSpec, leader?: number): Promise<void> 
 }
 
 /** While the leader lives nobody else is looked for: a look through all processes costs milliseconds. */
-function leftOf(spec: ProcessSpec, leader: number | undefined): number[] {
+function leftOf(spec: StopSpec, leader: number | undefined): number[] {
   if (leader !== undefined && identify(leader)) return [leader]
   return findStrays(spec.mark).map(({ pid }) => pid)
 }
@@ -167,12 +176,16 @@ async function readRecord(file: string): Promise<ProcessRecord | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const identity = parseIdentity(text)
   if (!identity) return undefined
-  const { fingerprint } = JSON.parse(text) as Partial<ProcessRecord>
-  return { ...identity, fingerprint: String(fingerprint) }
+  const { fingerprint, mark, stopTimeoutMs } = JSON.parse(text) as Partial<ProcessRecord>
+  if (typeof fingerprint !== 'string' || !Array.isArray(mark) || typeof stopTimeoutMs !== 'number')
+    return undefined
+  return { ...identity, fingerprint, mark: mark.map(String), stopTimeoutMs }
 }
 
-async function writeRecord(spec: ProcessSpec, record: ProcessRecord): Promise<void> {
-  await writeAtomically(spec.recordFile, `${JSON.stringify(record)}\n`)
+async function writeRecord(spec: ProcessSpec, identity: ProcessIdentity): Promise<void> {
+  const { mark, stopTimeoutMs, recordFile } = spec
+  const record: ProcessRecord = { ...identity, fingerprint: fingerprintOf(spec), mark, stopTimeoutMs }
+  await writeAtomically(recordFile, `${JSON.stringify(record)}\n`)
 }
 
 const look = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))

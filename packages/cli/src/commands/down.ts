@@ -3,7 +3,6 @@ import type { Command } from 'commander'
 import { aboutLocalFleet, createCommand, type JsonFlag } from '../command.ts'
 import { type FleetFlags, locateState } from '../fleet/locate.ts'
 import { printResult } from '../output/print.ts'
-import { down } from '../up/down.ts'
 
 export function downCommand(): Command {
   return aboutLocalFleet(
@@ -17,6 +16,7 @@ export function downCommand(): Command {
       ],
     }).option('--force', 'kill what does not stop at once'),
   ).action(async (flags: FleetFlags & JsonFlag & { force?: boolean }) => {
+    const { down } = await import('../up/down.ts')
     const stateDir = await locateState(flags)
     const result = await down(stateDir, flags.force ?? false)
     printResult(flags.json, result, () =>

@@ -1,11 +1,10 @@
 /** `cellplane up`: runs a fleet on this machine. */
 import type { Command } from 'commander'
 import { aboutLocalFleet, createCommand, type JsonFlag, wholeNumber } from '../command.ts'
+import { EXIT, Failure } from '../failure.ts'
 import { printResult } from '../output/print.ts'
-import { upDetached } from '../up/detach.ts'
 import type { UpFlags } from '../up/options.ts'
 import { catchStopSignals } from '../up/stop-signals.ts'
-import { up } from '../up/up.ts'
 
 type Flags = UpFlags & JsonFlag & { detach?: boolean }
 
@@ -44,9 +43,14 @@ export function upCommand(): Command {
     for (const stream of [process.stdout, process.stderr])
       stream.removeAllListeners('error').on('error', () => {})
     if (flags.detach) return await detach(flags)
+    // Loaded when needed: no other command needs PostgreSQL's client.
+    const { up } = await import('../up/up.ts')
     const signals = catchStopSignals()
     try {
       await up(flags, signals, outputFor(flags.json ?? false), ownName())
+    } catch (error) {
+      if (!signals.stopping.aborted || error instanceof Failure) throw error
+      process.exitCode = EXIT.interrupted
     } finally {
       signals.release()
     }
@@ -55,6 +59,7 @@ export function upCommand(): Command {
 
 async function detach(flags: Flags): Promise<void> {
   const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d')
+  const { upDetached } = await import('../up/detach.ts')
   const record = await upDetached(
     flags,
     args,

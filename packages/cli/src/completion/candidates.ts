@@ -52,7 +52,7 @@ async function candidatesAt(
   { current, argumentsBefore, pending }: Position,
   cellIds: CellIds,
 ): Promise<string[]> {
-  if (pending) return isAboutCells(pending.attributeName()) ? await cellIds() : (pending.argChoices ?? [])
+  if (pending) return pending.attributeName() === 'cell' ? await cellIds() : (pending.argChoices ?? [])
   if (current.startsWith('-')) {
     return ['--help', ...command.options.filter(({ hidden }) => !hidden).flatMap(({ long }) => long ?? [])]
   }
@@ -61,7 +61,7 @@ async function candidatesAt(
   }
   const argument = argumentAt(command, argumentsBefore.length)
   if (!argument) return []
-  if (isAboutCells(argument.name())) {
+  if (argument.name() === 'cell' || argument.name() === 'cells') {
     return (await cellIds()).filter((id) => !argumentsBefore.includes(id))
   }
   return argument.argChoices ?? []
@@ -71,8 +71,4 @@ async function candidatesAt(
 function argumentAt(command: Command, place: number): Argument | undefined {
   const last = command.registeredArguments.at(-1)
   return command.registeredArguments[place] ?? (last?.variadic ? last : undefined)
-}
-
-function isAboutCells(name: string): boolean {
-  return name === 'cell' || name === 'cells'
 }

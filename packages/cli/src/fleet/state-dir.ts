@@ -5,7 +5,7 @@
  * their data. Where they cannot (a clone in /root), the state goes to /var/lib/cellplane instead.
  */
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Failure } from '../failure.ts'
 import { stateLayout } from './state-layout.ts'
@@ -34,6 +34,7 @@ export async function stateDirFor(
 
 /** Makes the folders with the modes that keep secrets in and let the cells' users through. Safe to run again. */
 export async function prepareStateDir(stateDir: string, asRoot = isRoot()): Promise<void> {
+  await refuseForeignFolder(stateDir)
   const layout = stateLayout(stateDir)
   const outer = asRoot ? PASSABLE : PRIVATE
   try {
@@ -68,8 +69,23 @@ async function closedFolderAbove(path: string): Promise<string | undefined> {
   }
 }
 
+/** With exactly this mode, and so the folders above that had to be made: mkdir's own passes through the umask. */
 async function makeFolder(path: string, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode })
-  // The mode of mkdir passes through the umask, and says nothing of a folder that exists.
+  const firstMade = await mkdir(path, { recursive: true, mode })
   await chmod(path, mode)
+  if (firstMade === undefined) return
+  for (let folder = path; folder !== firstMade; ) {
+    folder = dirname(folder)
+    await chmod(folder, mode)
+  }
+}
+
+/** A folder with somebody else's files in it must not get our modes: `--state /tmp` would close /tmp. */
+async function refuseForeignFolder(stateDir: string): Promise<void> {
+  const names = await readdir(stateDir).catch((): string[] => [])
+  if (names.length === 0 || names.includes('keys')) return
+  throw new Failure(
+    'STATE_FOREIGN',
+    `${stateDir} is no state directory: it has files, but no keys/; choose an empty or absent folder with --state DIR`,
+  )
 }

@@ -27,6 +27,8 @@ const QUIET_FIELDS = new Set<string>([
   'v',
   'cell',
 ])
+/** In UTC, which all our processes are told to use. */
+const LEADING_TIME = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)(?:Z| UTC)?\s*/
 /** pino's numbers, from which a level is worth a colour. */
 const LEVEL_WARN = 40
 const LEVEL_ERROR = 50
@@ -44,7 +46,7 @@ export function formatLogLine({ source, time, text }: LogLine, sourceWidth: numb
 
 function formatText(text: string): string {
   const fields = parseFields(text)
-  if (!fields) return printableLine(text)
+  if (!fields) return printableLine(text.replace(LEADING_TIME, ''))
   const rest = Object.entries(fields)
     .filter(([name]) => !QUIET_FIELDS.has(name))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
@@ -79,7 +81,7 @@ function timeOf(fields: Record<string, unknown>): number | undefined {
 
 /** `2026-11-21 09:36:12.345 UTC [123] LOG: …`, as our PostgreSQL writes it, and ISO 8601 at the start of any line. */
 function leadingTime(text: string): number | undefined {
-  const match = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:[.,]\d+)?)/.exec(text)
+  const match = LEADING_TIME.exec(text)
   if (!match) return undefined
   const time = Date.parse(`${match[1]}T${match[2]!.replace(',', '.')}Z`)
   return Number.isFinite(time) ? time : undefined

@@ -17,7 +17,10 @@ const REMIND_EVERY_MS = 15_000
 export type Expectation = { cells: readonly string[]; routers: number }
 
 export type Progress = {
+  /** Up and answering, placed or not yet: the first placement waits for all of them. */
   cellsReady: number
+  /** Placed and healthy. */
+  cellsServing: number
   cellsExpected: number
   routersReady: number
   /** Why what is missing is missing, each in a sentence. */
@@ -36,6 +39,7 @@ export async function waitUntilServing(
   let shownAt = performance.now()
   let progress: Progress = {
     cellsReady: 0,
+    cellsServing: 0,
     cellsExpected: expected.cells.length,
     routersReady: 0,
     missing: [],
@@ -46,7 +50,7 @@ export async function waitUntilServing(
     const status = await client.getStatus({}, { signal }).catch(() => undefined)
     if (status) progress = measure(status, expected)
     const isReminder = performance.now() - shownAt > REMIND_EVERY_MS
-    const now = `${progress.cellsReady} ${progress.cellsExpected} ${progress.routersReady}`
+    const now = JSON.stringify({ ...progress, missing: [] })
     if (now !== shown || isReminder) {
       onProgress(progress, isReminder)
       shown = now
@@ -60,7 +64,7 @@ export async function waitUntilServing(
 }
 
 export function isComplete(progress: Progress, expected: Expectation): boolean {
-  return progress.cellsReady >= progress.cellsExpected && progress.routersReady >= expected.routers
+  return progress.cellsServing >= progress.cellsExpected && progress.routersReady >= expected.routers
 }
 
 function measure(status: FleetStatus, { cells, routers }: Expectation): Progress {
@@ -71,7 +75,7 @@ function measure(status: FleetStatus, { cells, routers }: Expectation): Progress
   )
   const wanted = cells.filter((id) => !isLeftOut.has(id))
   const byId = new Map(status.cells.map((cell) => [cell.id, cell]))
-  const isReady = (id: string) => {
+  const isServing = (id: string) => {
     const cell = byId.get(id)
     return cell?.state === 'active' && cell.health === 'healthy'
   }
@@ -79,7 +83,7 @@ function measure(status: FleetStatus, { cells, routers }: Expectation): Progress
     (router) => router.is_reporting && status.base !== null && router.base?.version === status.base.version,
   )
   const missing = wanted
-    .filter((id) => !isReady(id))
+    .filter((id) => !isServing(id))
     .map((id) => {
       const cell = byId.get(id)
       const why = cell?.problem || cell?.reason
@@ -88,7 +92,8 @@ function measure(status: FleetStatus, { cells, routers }: Expectation): Progress
   if (current.length < routers)
     missing.push(`${current.length} of ${routers} routers route by the newest topology`)
   return {
-    cellsReady: wanted.length - wanted.filter((id) => !isReady(id)).length,
+    cellsReady: wanted.filter((id) => byId.get(id)?.state === 'ready' || isServing(id)).length,
+    cellsServing: wanted.filter(isServing).length,
     cellsExpected: wanted.length,
     routersReady: current.length,
     missing,

@@ -18,6 +18,7 @@ import { removeUpRecord, type UpRecord, writeUpRecord } from '../fleet/up-record
 import { count } from '../output/print.ts'
 import { identify } from '../processes/identity.ts'
 import { hasOwnIssuer, openIssuer, tenantClaimOf } from '../tokens/development-issuer.ts'
+import { keepLogsBounded } from './bounded-logs.ts'
 import { controlUrl, writeConfigs } from './configs.ts'
 import { controlDatabaseUrl } from './control-postgres.ts'
 import { type FleetProcesses, startProcesses } from './fleet-processes.ts'
@@ -106,6 +107,7 @@ async function runUntilStopped(
   record: UpRecord,
   announce: () => Promise<void>,
 ): Promise<void> {
+  const logs = keepLogsBounded(stateLayout(record.state_dir).logs)
   try {
     await announce()
     await aborted(signals.stopping)
@@ -113,7 +115,8 @@ async function runUntilStopped(
     if (!signals.stopping.aborted) throw error
   } finally {
     output.say('stopping; once more to stop at once')
-    await writeUpRecord({ ...record, phase: 'stopping' })
+    // Only news: a full disk must not keep us from stopping.
+    await writeUpRecord({ ...record, phase: 'stopping' }).catch(() => {})
     const stopped = processes.stop()
     const isInOrder = await Promise.race([
       stopped.then(() => true),
@@ -123,6 +126,7 @@ async function runUntilStopped(
       await processes.kill()
       await stopped
     }
+    await logs.stop()
     output.say('stopped')
   }
 }
@@ -142,8 +146,10 @@ async function announceServing(
   const progress = await waitUntilServing(
     client,
     expected,
-    ({ cellsReady, cellsExpected, routersReady, missing }, isReminder) => {
-      say(`cells ready ${cellsReady} of ${cellsExpected}, routers ${routersReady} of ${expected.routers}`)
+    ({ cellsReady, cellsServing, cellsExpected, routersReady, missing }, isReminder) => {
+      say(
+        `cells ready ${cellsReady} of ${cellsExpected}, serving ${cellsServing}; routers serving ${routersReady} of ${expected.routers}`,
+      )
       if (isReminder) for (const text of missing) say(`  ${text}`)
     },
     signal,

@@ -90,8 +90,13 @@ test('a draining cell is drained once it has looked empty for long enough withou
   )
 })
 
-test('a cell that does not say what it holds is not drained', () => {
+test('a lost cell is drained too, for only then can it be retired', () => {
   const draining = [inState(cells[0]!, 'draining', NOW)]
-  const result = plan({ cells: draining, factsOf: (cell) => facts(cell, { holdings: null }) })
-  assert.match(result.waiting.get('cell-001') ?? '', /does not report what it holds/)
+  const factsOf = (cell: Cell) => facts(cell, { holdings: null })
+  const emptySince = new Map([['cell-001', NOW]])
+  const result = plan({ cells: draining, factsOf, emptySince, now: NOW + 5_000 })
+  assert.deepEqual(
+    result.steps.map((step) => step.to),
+    ['drained'],
+  )
 })

@@ -58,7 +58,7 @@ test('a key is hashed by its UTF-8 form, whatever its script and length', () => 
     fc.property(
       fc.oneof(
         fc.string({ maxLength: 300 }),
-        fc.string({ unit: 'grapheme', maxLength: 300 }),
+        fc.string({ unit: 'grapheme', maxLength: 60 }),
         fc.string({ unit: 'binary' }),
       ),
       fc.nat(0xffff_ffff),
@@ -66,7 +66,7 @@ test('a key is hashed by its UTF-8 form, whatever its script and length', () => 
         assert.equal(hashKey(key, seed), xxh32(new TextEncoder().encode(key), seed))
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
 })
 

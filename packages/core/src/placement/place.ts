@@ -21,7 +21,7 @@
  * 3. `fill.ts`: fill the holes, each with the best-scored cell that is below its quota.
  * 4. `level.ts`: if a cell is out of bounds, cells below their quota take places from cells above, each in the buckets
  *    where it scores best. A newcomer takes the position, home or alternate, of the cell that it replaces.
- * 5. `homes.ts`: if homes are out of bounds, swap homes with alternates inside rows.
+ * 5. `homes.ts`: where a cell's homes are out of bounds, swap homes with alternates inside rows.
  *
  * A table that is within bounds comes back unchanged. All tables that come out of here are exactly at their quotas but
  * for a few places, so a cell that joins or leaves moves its own share only.
@@ -83,14 +83,9 @@ export function place(
   const draft = startDraft(quotas, policy)
   if (former) keepPlaces(draft, former)
   fillHoles(draft)
-  if (!former || !draft.cells.every((_, cell) => isInBounds(draft.places[cell]!, draft.quota[cell]!))) {
-    levelPlaces(draft)
-  }
-  if (!former || !draft.cells.every((_, cell) => isInBounds(draft.homes[cell]!, draft.homeQuota[cell]!))) {
-    balanceHomes(draft)
-  }
-
-  notes.push(...outOfBounds(draft))
+  if (!former || outOfBounds(draft).length > 0) levelPlaces(draft)
+  balanceHomes(draft, former ? slackOf : () => 0)
+  notes.push(...outOfBounds(draft).map((cell) => outOfBoundsNote(draft, cell)))
 
   const table = draft.rows.map((cell) => quotas.cells[cell]!.slot)
   return parsed({ table, ...(former ? countMoves(former, table, policy.shardSize) : NOTHING_MOVED), notes })
@@ -113,20 +108,21 @@ function keepPlaces(draft: Draft, former: Uint16Array): void {
   }
 }
 
-/** Within the tolerance of the quota, or one place of it. */
-function isInBounds(count: number, quota: number): boolean {
-  return Math.abs(count - quota) <= Math.max(1, BALANCE_TOLERANCE * quota)
+/** How far from its quota a cell may be before anything is moved for it: the tolerance, or one place. */
+function slackOf(quota: number): number {
+  return Math.max(1, BALANCE_TOLERANCE * quota)
+}
+
+/** Cells whose places are not within bounds. */
+function outOfBounds({ cells, places, quota }: Draft): number[] {
+  return cells.flatMap((_, cell) =>
+    Math.abs(places[cell]! - quota[cell]!) <= slackOf(quota[cell]!) ? [] : [cell],
+  )
 }
 
 /** Seen only with a few hundred buckets, where weights and zones leave hardly a choice; said all the same. */
-function outOfBounds({ cells, places, quota }: Draft): string[] {
-  return cells.flatMap(({ slot }, cell) =>
-    isInBounds(places[cell]!, quota[cell]!)
-      ? []
-      : [
-          `the cell in slot ${slot} has ${places[cell]} places instead of ${quota[cell]}; use more buckets, or more even zones`,
-        ],
-  )
+function outOfBoundsNote({ cells, places, quota }: Draft, cell: number): string {
+  return `the cell in slot ${cells[cell]!.slot} has ${places[cell]} places instead of ${quota[cell]}; use more buckets, or more even zones`
 }
 
 function countMoves(before: Uint16Array, after: Uint16Array, shardSize: number): typeof NOTHING_MOVED {

@@ -2,165 +2,134 @@
  * The Prometheus page, written from the counters as they are: no registry, nothing to register, nothing on the request
  * path. A series for each cell, never one for a tenant, whose number has no bound.
  */
-import { type CellCounters, DURATION_BOUNDS_S } from '../cells/cell.ts'
+import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
 import type { RouterState } from './router-state.ts'
 
-type Labels = Record<string, string>
-type Sample = [labels: Labels, value: number]
+type Sample = [labels: Record<string, string>, value: number]
 
 export function formatMetrics(state: RouterState): string {
-  const { cells, traffic, refusals } = state
-  const topology = state.currentTopology()
+  return [...cellMetrics(state), ...processMetrics(state), ...documentMetrics(state)].join('')
+}
+
+function cellMetrics({ cells }: RouterState): string[] {
   const list = cells.arrays.cells
-  const perCell = (value: (cell: (typeof list)[number]) => number): Sample[] =>
-    list.map((cell) => [{ cell: cell.id }, value(cell)])
-
-  const page = [
-    metric(
-      'requests_total',
-      'counter',
-      'Attempts by cell; failed: ended without an answer.',
-      list.flatMap((cell) =>
-        [...cell.counters.attempts].map(
-          (count, digit): Sample => [
-            { cell: cell.id, code_class: digit === 0 ? 'failed' : `${digit}xx` },
-            count,
-          ],
-        ),
-      ),
+  const perCell = (value: (cell: Cell) => number) =>
+    list.map((cell): Sample => [{ cell: cell.id }, value(cell)])
+  const byClass = list.flatMap(({ id, counters }) =>
+    Array.from(
+      counters.attempts,
+      (count, digit): Sample => [{ cell: id, code_class: CODE_CLASSES[digit]! }, count],
     ),
-    metric(
-      'retries_total',
-      'counter',
-      'Second attempts sent to the cell.',
-      perCell((c) => c.counters.retries),
-    ),
-    metric(
-      'connect_failures_total',
-      'counter',
-      'Connections that could not be made.',
-      perCell((c) => c.counters.connectFailures),
-    ),
-    metric(
-      'ejections_total',
-      'counter',
-      'How often this router ejected the cell.',
-      perCell((c) => c.counters.ejections),
-    ),
-    metric(
-      'cell_in_flight',
-      'gauge',
-      'Requests under way at the cell.',
-      perCell((c) => c.inFlight),
-    ),
-    metric(
-      'cell_ejected',
-      'gauge',
-      '1 while this router has ejected the cell.',
-      perCell((c) => Number(cells.isEjected(c.index))),
-    ),
-    metric(
-      'cell_marked_unhealthy',
-      'gauge',
-      '1 while the overlay’s health mark is followed.',
-      perCell((c) => Number(cells.isMarked(c.index))),
-    ),
-    metric(
-      'cell_fitness',
-      'gauge',
-      'Share of its requests that the cell is given, 0–1.',
-      perCell((c) => cells.arrays.fitness[c.index]! / 255),
-    ),
-    durations(list),
-    metric('in_flight', 'gauge', 'Requests under way in this process.', [[{}, traffic.inFlight]]),
-    metric('received_total', 'counter', 'Requests received.', [[{}, traffic.requests]]),
-    metric('failed_open_total', 'counter', 'Requests without a key, routed by their source address.', [
-      [{}, traffic.failedOpen],
-    ]),
-    metric(
-      'refused_total',
-      'counter',
-      'Requests that the router answered itself with a problem.',
-      [...traffic.refusals].map(([code, count]): Sample => [{ code }, count]),
-    ),
-    metric('tokens_cached', 'gauge', 'Verified tokens that are remembered.', [
-      [{}, state.verifier.cachedCount],
-    ]),
-    metric(
-      'refused_documents_total',
-      'counter',
-      'Documents that were refused; the last good one stays.',
-      Object.entries(refusals.counts).map(([document, count]): Sample => [{ document }, count]),
-    ),
-    metric('reports_dropped_total', 'counter', 'Reports that the control plane did not take.', [
-      [{}, state.reportsDropped()],
-    ]),
-  ]
-  if (topology) {
-    const documents = [
-      ['base', topology.snapshot.base],
-      ['overlay', topology.overlay],
-    ] as const
-    const held = documents.flatMap(([document, value]) => (value ? [{ document, value }] : []))
-    page.push(
-      metric(
-        'topology_epoch',
-        'gauge',
-        'Epoch of the document that is followed.',
-        held.map((d) => [{ document: d.document }, d.value.epoch]),
-      ),
-      metric(
-        'topology_version',
-        'gauge',
-        'Version of the document that is followed.',
-        held.map((d) => [{ document: d.document }, d.value.version]),
-      ),
-      metric(
-        'topology_age_seconds',
-        'gauge',
-        'Since the document was issued.',
-        held.map((d) => [{ document: d.document }, (Date.now() - Date.parse(d.value.issued_at)) / 1000]),
-      ),
-    )
-  }
-  return page.join('')
-}
-
-function durations(cells: readonly { id: string; counters: CellCounters }[]): string {
-  const buckets: Sample[] = []
-  const sums: Sample[] = []
-  const counts: Sample[] = []
-  for (const { id: cell, counters } of cells) {
-    let upTo = 0
-    for (const [i, bound] of [...DURATION_BOUNDS_S, Number.POSITIVE_INFINITY].entries()) {
-      upTo += counters.durations[i]!
-      buckets.push([{ cell, le: bound === Number.POSITIVE_INFINITY ? '+Inf' : String(bound) }, upTo])
-    }
-    sums.push([{ cell }, counters.durationSumS])
-    counts.push([{ cell }, upTo])
-  }
-  const name = 'request_duration_seconds'
-  return (
-    `# HELP cellplane_router_${name} From sending until the head of the answer.\n` +
-    `# TYPE cellplane_router_${name} histogram\n` +
-    samples(`${name}_bucket`, buckets) +
-    samples(`${name}_sum`, sums) +
-    samples(`${name}_count`, counts)
   )
+  const fitness = perCell(({ index }) => cells.arrays.fitness[index]! / 255)
+  const ejected = perCell(({ index }) => Number(cells.isEjected(index)))
+  const marked = perCell(({ index }) => Number(cells.isMarked(index)))
+  const connectFailures = perCell(({ counters }) => counters.connectFailures)
+  return [
+    counter('requests_total', 'Attempts by cell; failed: ended without an answer.', byClass),
+    counter(
+      'retries_total',
+      'Second attempts sent to the cell.',
+      perCell((cell) => cell.counters.retries),
+    ),
+    counter('connect_failures_total', 'Connections that could not be made.', connectFailures),
+    counter(
+      'ejections_total',
+      'Ejections of the cell by this router.',
+      perCell((cell) => cell.counters.ejections),
+    ),
+    gauge(
+      'cell_in_flight',
+      'Requests under way at the cell.',
+      perCell((cell) => cell.inFlight),
+    ),
+    gauge('cell_ejected', '1 while this router has ejected the cell.', ejected),
+    gauge('cell_marked_unhealthy', '1 while a health mark of the overlay is followed.', marked),
+    gauge('cell_fitness', 'Share of its requests that the cell is given, 0 to 1.', fitness),
+    durations(list),
+  ]
 }
 
-function metric(name: string, type: 'counter' | 'gauge', help: string, values: Sample[]): string {
-  return `# HELP cellplane_router_${name} ${help}\n# TYPE cellplane_router_${name} ${type}\n${samples(name, values)}`
+/** By the first digit of a status; at 0, attempts without an answer. */
+const CODE_CLASSES = ['failed', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
+
+function processMetrics({ traffic, verifier, reportsDropped }: RouterState): string[] {
+  const refused = Array.from(traffic.refusals, ([code, count]): Sample => [{ code }, count])
+  return [
+    gauge('in_flight', 'Requests under way in this process.', one(traffic.inFlight)),
+    counter('received_total', 'Requests received.', one(traffic.requests)),
+    counter('failed_open_total', 'Requests without a key, routed by their source.', one(traffic.failedOpen)),
+    counter('refused_total', 'Requests that the router answered itself with a problem.', refused),
+    gauge('tokens_cached', 'Verified tokens that are remembered.', one(verifier.cachedCount)),
+    counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reportsDropped())),
+  ]
 }
+
+function documentMetrics({ refusals, currentTopology }: RouterState): string[] {
+  const topology = currentTopology()
+  const documents = { base: topology?.snapshot.base, overlay: topology?.overlay }
+  const held = Object.entries(documents).flatMap(([document, value]) =>
+    value ? [{ document, ...value }] : [],
+  )
+  const perDocument = (value: (document: (typeof held)[number]) => number) =>
+    held.map((entry): Sample => [{ document: entry.document }, value(entry)])
+  const refused = Object.entries(refusals.counts).map(([document, count]): Sample => [{ document }, count])
+  const age = perDocument(({ issued_at }) => (Date.now() - Date.parse(issued_at)) / 1000)
+  return [
+    counter('refused_documents_total', 'Documents that were refused; the last good one stays.', refused),
+    gauge(
+      'topology_epoch',
+      'Epoch of the document that is followed.',
+      perDocument(({ epoch }) => epoch),
+    ),
+    gauge(
+      'topology_version',
+      'Version of the document that is followed.',
+      perDocument(({ version }) => version),
+    ),
+    gauge('topology_age_seconds', 'Time since the document was issued.', age),
+  ]
+}
+
+function durations(cells: readonly Cell[]): string {
+  const name = 'request_duration_seconds'
+  const bounds = [...DURATION_BOUNDS_S.map(String), '+Inf']
+  const buckets = cells.flatMap(({ id, counters }) => {
+    let upTo = 0
+    return bounds.map((le, i): Sample => {
+      upTo += counters.durations[i]!
+      return [{ cell: id, le }, upTo]
+    })
+  })
+  const sums = cells.map(({ id, counters }): Sample => [{ cell: id }, counters.durationSumS])
+  const counts = buckets.flatMap(([{ cell, le }, count]): Sample[] =>
+    le === '+Inf' ? [[{ cell: cell! }, count]] : [],
+  )
+  return [
+    head(name, 'histogram', 'From sending until the head of the answer.'),
+    samples(`${name}_bucket`, buckets),
+    samples(`${name}_sum`, sums),
+    samples(`${name}_count`, counts),
+  ].join('')
+}
+
+const one = (value: number): Sample[] => [[{}, value]]
+
+const counter = (name: string, help: string, values: readonly Sample[]) =>
+  head(name, 'counter', help) + samples(name, values)
+
+const gauge = (name: string, help: string, values: readonly Sample[]) =>
+  head(name, 'gauge', help) + samples(name, values)
+
+const head = (name: string, type: string, help: string) =>
+  `# HELP cellplane_router_${name} ${help}\n# TYPE cellplane_router_${name} ${type}\n`
 
 /** Label values are cell ids, codes and our own words: none has a quote, a backslash or a line end. */
 function samples(name: string, values: readonly Sample[]): string {
   return values
     .map(([labels, value]) => {
-      const inner = Object.entries(labels)
-        .map(([label, text]) => `${label}="${text}"`)
-        .join(',')
-      return `cellplane_router_${name}${inner === '' ? '' : `{${inner}}`} ${value}\n`
+      const inner = Object.entries(labels).map(([label, text]) => `${label}="${text}"`)
+      return `cellplane_router_${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${value}\n`
     })
     .join('')
 }

@@ -4,16 +4,16 @@
  * It holds one immutable value, the current topology, and swaps it; whoever routes reads the reference and waits for
  * nothing. A document is taken whole or refused whole (core decides); a refusal is counted and changes nothing else.
  *
- * One loop does all fetching, one pass at a time. A pass asks for the base, then the overlay, both conditionally; it
- * runs when the poll interval is over, or when somebody has news: the push, or a cell that answered 421.
+ * One loop does all fetching, one pass at a time. A pass asks for the base, then the overlay, both conditionally. News
+ * comes from the push, and from cells that answer 421.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { type Problem, problem, type TopologyOverlay, type TrustedKeys } from '@cellplane/contract'
 import { acceptBase, acceptOverlay, type Snapshot } from '@cellplane/core'
 import { monotonicNow } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import { fetchDocument } from './fetch-document.ts'
 import type { LastGood } from './last-good.ts'
+import { startPassLoop } from './pass-loop.ts'
 import type { DocumentSource, Refusals } from './refusals.ts'
 import { followTopologyEvents } from './topology-events.ts'
 
@@ -44,22 +44,10 @@ export type TopologyFollower = {
   readonly current: Topology | null
   /** When the control plane last answered, ms since the epoch; null before it did. */
   readonly controlPlaneSeenAt: number | null
-  /**
-   * Asks the control plane now and resolves when it answered or could not, after a second at most. Within a second of
-   * the last time it resolves at once.
-   */
+  /** Asks the control plane now, at most once a second, and resolves when it answered or a second is over. */
   refresh(): Promise<void>
   stop(): Promise<void>
 }
-
-/** Between two passes, however much news there is: a control plane gone mad costs ten requests a second. */
-const PASS_SPACING_MS = 100
-
-/** Cells that answer 421 to many requests at once cause one refresh a second, not one each. */
-const REFRESH_SPACING_MS = 1_000
-
-/** A request waits for the refresh that it asked for; after this it goes on with what is held. */
-const REFRESH_WAIT_MS = 1_000
 
 type Kind = 'base' | 'overlay'
 
@@ -191,53 +179,20 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     unavailable.add(kind)
   }
 
-  // The loop. `wake` ends its wait; `waiters` are told when a pass that began after they asked has ended.
-  let wake = () => {}
-  let isWoken = false
-  let waiters: (() => void)[] = []
-  let passEndedAt = Number.NEGATIVE_INFINITY
-
-  function requestPass(): void {
-    isWoken = true
-    wake()
-  }
-
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      isWoken = false
-      const served = waiters
-      waiters = []
-      await ask('base')
-      if (current) await ask('overlay')
-      passEndedAt = performance.now()
-      for (const tell of served) tell()
-      await pause(PASS_SPACING_MS)
-      if (!isWoken) await pauseUntilWoken(options.pollMs * (0.9 + Math.random() / 5))
-    }
-    for (const tell of waiters) tell()
-  }
-
-  async function pauseUntilWoken(ms: number): Promise<void> {
-    const woken = new AbortController()
-    wake = () => woken.abort()
-    await delay(ms, undefined, { signal: AbortSignal.any([woken.signal, stopping.signal]) }).catch(() => {})
-    wake = () => {}
-  }
-
-  const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => {})
-
   await readDisk('base')
   if (current) await readDisk('overlay')
-  const loops = Promise.all([
-    run(),
-    followTopologyEvents({
-      url: `${options.url}/v1/topology/events`,
-      bearerToken: options.bearerToken,
-      log,
-      signal: stopping.signal,
-      onNews: requestPass,
-    }),
-  ])
+  async function pass(): Promise<void> {
+    await ask('base')
+    if (current) await ask('overlay')
+  }
+  const loop = startPassLoop(pass, options.pollMs, stopping.signal)
+  const events = followTopologyEvents({
+    url: `${options.url}/v1/topology/events`,
+    bearerToken: options.bearerToken,
+    log,
+    signal: stopping.signal,
+    onNews: loop.wake,
+  })
 
   return {
     get current() {
@@ -246,16 +201,10 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     get controlPlaneSeenAt() {
       return controlPlaneSeenAt
     },
-    refresh() {
-      if (stopping.signal.aborted || performance.now() - passEndedAt < REFRESH_SPACING_MS)
-        return Promise.resolve()
-      const passEnded = new Promise<void>((resolve) => waiters.push(resolve))
-      requestPass()
-      return Promise.race([passEnded, pause(REFRESH_WAIT_MS)])
-    },
+    refresh: loop.refresh,
     async stop() {
       stopping.abort()
-      await loops
+      await Promise.all([loop.ended, events])
     },
   }
 }

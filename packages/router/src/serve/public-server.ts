@@ -17,7 +17,7 @@ export type PublicServer = {
 }
 
 /** Clients that use a connection steadily use it within this, and are told to leave it by the answer. */
-const IDLE_GRACE_MS = 500
+const IDLE_GRACE_MS = 1_000
 
 const IDLE_SWEEP_MS = 50
 

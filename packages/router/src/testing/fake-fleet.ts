@@ -89,7 +89,8 @@ export async function startFakeFleet(options: FleetOptions = {}) {
       router_key_file: files.routerKey,
       jwks: null,
       poll_seconds: 0.2,
-      limits: { stop_timeout_ms: 5_000, ...limits },
+      // Patient: a busy machine is not what is tested.
+      limits: { connect_timeout_ms: 20_000, stop_timeout_ms: 30_000, ...limits },
       ...more,
     }
     const config = parseRouterConfig(JSON.stringify(raw))

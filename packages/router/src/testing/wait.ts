@@ -1,7 +1,7 @@
 /** Waiting on a condition, bounded: what tests do instead of sleeping. */
 
 /** Loose: other suites share the machine. */
-const WAIT_MAX_MS = 15_000
+const WAIT_MAX_MS = 60_000
 const POLL_MS = 10
 
 type Nothing = undefined | null | false

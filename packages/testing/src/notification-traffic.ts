@@ -3,7 +3,8 @@
  * sent before. Every answer is classified, and everything accepted is remembered by its unique key.
  */
 import { HEADERS, PROBLEM_CODES, slotOfId } from '@cellplane/contract'
-import { type TestFleet, zipfWeights } from '@cellplane/testing'
+import type { TestFleet } from './fleet.ts'
+import { zipfWeights } from './load.ts'
 
 export const TENANTS = zipfWeights(200).map((weight, i) => ({
   id: `customer-${String(i + 1).padStart(3, '0')}`,

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createProgram } from '../program.ts'
+import { completionsFor } from './candidates.ts'
+
+const complete = (...words: string[]) =>
+  completionsFor(createProgram('0.0.0'), words, async () => ['cell-001', 'cell-002', 'quarantine'])
+
+test('commands complete, hidden ones do not', async () => {
+  const all = await complete('')
+  assert.deepEqual(
+    ['cell', 'completion', 'down', 'init', 'logs', 'plan', 'status', 'tenant', 'token', 'topology', 'up'],
+    all,
+  )
+  assert.deepEqual(await complete('cell', ''), ['add', 'drain', 'list', 'retire', 'show', 'undrain'])
+  assert.deepEqual(await complete('to'), ['token', 'topology'])
+  assert.deepEqual(await complete('nonsense', 'x'), [])
+})
+
+test('flags complete, after flags with values too', async () => {
+  assert.deepEqual(
+    await complete('up', '--ce'),
+    ['--cell-port-base', '--cells'].filter((flag) => flag.startsWith('--ce')),
+  )
+  assert.ok((await complete('up', '--cells', '4', '--de')).includes('--detach'))
+  assert.deepEqual(await complete('up', '--cells', ''), [])
+})
+
+test('cell ids complete as arguments and as values', async () => {
+  assert.deepEqual(await complete('cell', 'drain', 'cell-'), ['cell-001', 'cell-002'])
+  assert.deepEqual(await complete('tenant', 'pin', 'acme', 'cell-001', ''), ['cell-002', 'quarantine'])
+  assert.deepEqual(await complete('logs', '--cell', 'q'), ['quarantine'])
+  assert.deepEqual(await complete('cell', 'drain', 'cell-001', ''), [])
+})
+
+test('the shells of `completion` complete', async () => {
+  assert.deepEqual(await complete('completion', ''), ['bash', 'fish', 'zsh'])
+})

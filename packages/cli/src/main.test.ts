@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { problemDetails } from '@cellplane/contract'
+import type { Command } from 'commander'
+import { examplesOf } from './command.ts'
+import { createProgram } from './program.ts'
+import { fleetText, makeFolder } from './testing.ts'
+
+const CLI = fileURLToPath(new URL('../bin/cellplane.js', import.meta.url))
+
+type Ended = { status: number | null; stdout: string; stderr: string }
+
+/** Runs the real program, as a shell does. */
+async function cellplane(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; node?: string } = {},
+): Promise<Ended> {
+  const child = spawn(options.node ?? process.execPath, [CLI, ...args], {
+    cwd: options.cwd ?? '/',
+    env: { PATH: process.env['PATH'], XDG_STATE_HOME: '/nowhere', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const status = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { status, stdout, stderr }
+}
+
+function leaves(command: Command, path: string[] = []): { command: Command; path: string[] }[] {
+  if (command.commands.length === 0) return [{ command, path }]
+  return command.commands.flatMap((child) => leaves(child, [...path, child.name()]))
+}
+
+/** A line of an example as a shell splits it; enough for quotes and $(…). */
+function splitLine(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!)
+}
+
+test('every command has examples, and the program understands each of them', async () => {
+  const program = createProgram('0.0.0')
+  const visible = leaves(program).filter(({ path }) => !path[0]!.startsWith('_'))
+  for (const { command } of visible) command.action(() => {})
+  for (const { command, path } of visible) {
+    const examples = examplesOf(command)
+    assert.ok(examples.length > 0, `${path.join(' ')} has no example`)
+    for (const [line, what] of examples) {
+      assert.ok(what.length > 0)
+      const call = /cellplane ([^>|)"]*(?:"[^"]*"[^>|)"]*)*)/.exec(line)?.[1]
+      assert.ok(call, line)
+      await program.parseAsync(splitLine(call), { from: 'user' })
+    }
+  }
+})
+
+test('every command takes --json', () => {
+  const wrong = leaves(createProgram('0.0.0'))
+    .filter(
+      ({ path, command }) =>
+        !path[0]!.startsWith('_') && !command.options.some(({ long }) => long === '--json'),
+    )
+    .map(({ path }) => path.join(' '))
+  assert.deepEqual(wrong, [])
+})
+
+test('help goes to stdout with examples; a wrong command line is named on stderr, with status 2', async () => {
+  const help = await cellplane(['cell', 'drain', '--help'])
+  assert.equal(help.status, 0)
+  assert.match(help.stdout, /Examples:\n {2}# empty cell-003/)
+  for (const [args, message] of [
+    [['nonsense'], /unknown command 'nonsense'; see `cellplane --help`/],
+    [['cell', 'drain'], /missing required argument 'cell'; see `cellplane cell drain --help`/],
+    [['status', '--colour'], /unknown option '--colour'/],
+    [['up', '--cells', 'many'], /'many' is invalid. Expected a whole number from 1 to 1000;/],
+    [['token'], /name a tenant/],
+    [['topology', 'show', '--overlay', '--revision', '3'], /cannot be used with/],
+  ] as const) {
+    const { status, stdout, stderr } = await cellplane(args)
+    assert.equal(status, 2, args.join(' '))
+    assert.equal(stdout, '')
+    assert.match(stderr, message)
+    assert.ok(!/\n {4}at /.test(stderr), 'a stack trace')
+  }
+})
+
+test('a failure is one message on stderr with status 1, as JSON when JSON was asked for', async () => {
+  const text = await cellplane(['status'])
+  assert.deepEqual([text.status, text.stdout], [1, ''])
+  assert.match(text.stderr, /^error: found no cellplane.yaml in \/ or above/)
+  const json = await cellplane(['status', '--json'])
+  assert.equal(json.status, 1)
+  assert.equal(JSON.parse(json.stderr).error.code, 'FLEET_UNKNOWN')
+  const gone = await cellplane(['cell', 'list', '--url', 'http://127.0.0.1:1'], {
+    env: { CELLPLANE_TOKEN: 'x' },
+  })
+  assert.equal(gone.status, 1)
+  assert.match(gone.stderr, /127\.0\.0\.1:1 cannot be reached/)
+})
+
+test('a bad fleet file is refused with every problem and its path', async (t) => {
+  const folder = await makeFolder(t)
+  for (const [text, ...messages] of [
+    ['format: 1\n  fleet: [', /line 2/],
+    [fleetText('cells: { count: 1 }\nquaratine: {}'), /quaratine: unknown field/],
+    [fleetText('cells: { count: 1 }'), /placement.shard_size: a shard of 2 does not fit into 1 cells/],
+    [
+      fleetText('cells: { list: [{ id: a }, { id: a }, { id: b, weight: 90 }] }'),
+      /"a" is also cells.list\[0\]/,
+      /cells.list\[2\].weight/,
+    ],
+    [fleetText('', '{ from: session, name: user }'), /needs a look-up/],
+  ] as const) {
+    await writeFile(join(folder, 'cellplane.yaml'), text)
+    for (const command of ['plan', 'up']) {
+      const { status, stderr } = await cellplane([command], { cwd: folder })
+      assert.equal(status, 1)
+      for (const message of messages) assert.match(stderr, message)
+    }
+  }
+  assert.ok(!existsSync(join(folder, '.cellplane')), 'a refused fleet left state behind')
+})
+
+test('init writes a file that plan accepts, names it after the folder, and overwrites nothing', async (t) => {
+  const folder = join(await makeFolder(t), 'My Shop')
+  await mkdir(folder)
+  const init = await cellplane(['init', '--run', 'python3 -u "my app.py"', '--json'], { cwd: folder })
+  assert.equal(init.status, 0, init.stderr)
+  assert.deepEqual(JSON.parse(init.stdout), { file: join(folder, 'cellplane.yaml'), fleet: 'my-shop' })
+  const plan = await cellplane(['plan', '--json', '--cells', '6'], { cwd: folder })
+  assert.equal(plan.status, 0, plan.stderr)
+  assert.equal(JSON.parse(plan.stdout).cells.length, 6)
+  const before = await readFile(join(folder, 'cellplane.yaml'), 'utf8')
+  const again = await cellplane(['init'], { cwd: folder })
+  assert.equal(again.status, 1)
+  assert.match(again.stderr, /exists already; --force overwrites it/)
+  assert.equal(await readFile(join(folder, 'cellplane.yaml'), 'utf8'), before)
+  assert.equal((await cellplane(['init', '--force', '--name', 'Not A Name'], { cwd: folder })).status, 1)
+  assert.equal(await readFile(join(folder, 'cellplane.yaml'), 'utf8'), before)
+})
+
+test('plan exits 1 when the key has errors, and says them', async (t) => {
+  const folder = await makeFolder(t)
+  await writeFile(join(folder, 'cellplane.yaml'), fleetText())
+  await writeFile(join(folder, 'keys.txt'), 'eu\nus\n'.repeat(200))
+  const { status, stdout } = await cellplane(['plan', '--keys', 'keys.txt'], { cwd: folder })
+  assert.equal(status, 1)
+  assert.match(stdout, /error KEY_HAS_FEW_VALUES/)
+})
+
+async function startControl(t: TestContext, answer: RequestListener): Promise<string> {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test('a refusal of the control plane is shown with its reason and the remedy; nothing of the token', async (t) => {
+  const url = await startControl(t, (request, response) => {
+    const body =
+      request.headers.authorization === 'Bearer admin-secret'
+        ? problemDetails('CELL_HOLDS_WORK', 'cell-003 holds 7 undelivered notifications; drain it first')
+        : problemDetails('FORBIDDEN', 'the role reader may not retire cells')
+    response.writeHead(body.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
+  })
+  const retire = (token: string) =>
+    cellplane(['cell', 'retire', 'cell-003', '--url', url], { env: { CELLPLANE_TOKEN: token } })
+  const held = await retire('admin-secret')
+  assert.deepEqual([held.status, held.stdout], [1, ''])
+  assert.match(held.stderr, /^error: cell-003 holds 7 undelivered notifications; drain it first\n$/)
+  const forbidden = await retire('reader-secret')
+  assert.match(forbidden.stderr, /may not retire cells; this needs the admin token/)
+  assert.ok(!forbidden.stderr.includes('reader-secret'))
+})
+
+test('a reader that has seen enough closes the pipe without an error', async (t) => {
+  const cells = Array.from({ length: 3000 }, (_, i) => ({
+    ...{ id: `cell-${i}`, slot: i, role: 'serving', state: 'active', state_since: new Date().toISOString() },
+    ...{
+      region: 'local',
+      zone: 'a',
+      stage: 'dev',
+      provider: 'x',
+      account: 'x',
+      host: 'local',
+      dns_names: [],
+    },
+    ...{
+      capacity: {},
+      weight: 1,
+      release: 'dev',
+      endpoint: null,
+      stores: [],
+      components: [],
+      price_per_hour: null,
+    },
+    ...{ health: 'healthy', health_reason: '', holdings: null, problem: null },
+  }))
+  const url = await startControl(t, (_, response) => response.end(JSON.stringify({ cells })))
+  const env = { PATH: process.env['PATH'], CELLPLANE_TOKEN: 'x', XDG_STATE_HOME: '/nowhere' }
+  const line = `"${process.execPath}" "${CLI}" cell list --url ${url} --json | head -n 1`
+  const child = spawn('/bin/bash', ['-o', 'pipefail', '-c', line], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (data) => {
+    stdout += data
+  })
+  child.stderr.on('data', (data) => {
+    stderr += data
+  })
+  const status = await new Promise((resolve) => child.once('close', resolve))
+  assert.deepEqual([status, stdout, stderr], [0, '{\n', ''])
+})
+
+test('an older Node hands over to the workspace’s own', async (t) => {
+  const old = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path))
+  const version = old && (await versionOf(old))
+  if (!old || !version || version >= 24) {
+    return t.skip('no Node older than 24 is installed beside the workspace’s own')
+  }
+  const { status, stdout } = await cellplane(['--version'], { node: old })
+  assert.equal(status, 0)
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/)
+  assert.equal((await cellplane(['nonsense'], { node: old })).status, 2)
+})
+
+async function versionOf(node: string): Promise<number> {
+  const child = spawn(node, ['-p', 'process.versions.node'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const [text] = await Promise.all([
+    new Promise<string>((resolve) => child.stdout.once('data', (data) => resolve(String(data)))),
+  ])
+  return Number.parseInt(text, 10)
+}
