@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { HostReport } from '@cellplane/contract'
@@ -73,7 +73,7 @@ describe('a cell with its own PostgreSQL', () => {
     assert.deepEqual(cell.stores, [
       { kind: 'postgres', location: `127.0.0.1:${host.portBase}/app`, identity },
     ])
-    for (const file of ['postgres.json', 'credentials.json', 'router.secret', 'run/api.json']) {
+    for (const file of ['postgres.json', 'credentials.json', 'router.secret', 'run/api.run.json']) {
       assert.equal((await stat(join(host.stateDir, 'cells', 'cell-001', file))).mode & 0o777, 0o600, file)
     }
     assert.doesNotMatch(
@@ -135,8 +135,41 @@ describe('a cell with its own PostgreSQL', () => {
     assert.equal(pidOf(after, 'postgres'), pidOf(before, 'postgres'))
   })
 
+  test('does not keep what is no longer ordered when its next agent comes', async () => {
+    const before = await running('the cell', SOON_MS)
+    agent.kill('SIGKILL')
+    await once(agent, 'exit')
+    host.order(host.makeOrder([{ database: 'postgres' }], [api()], { version: 2 }))
+    agent = await host.spawnAgent()
+    const after = await running(
+      'the cell without its worker',
+      SOON_MS,
+      (cell) => cell.components.length === 2,
+    )
+    assert.deepEqual([pidOf(after, 'postgres'), pidOf(after, 'api')], pidsOf(before).slice(0, 2))
+    await waitFor('the worker to end', SOON_MS, () => !isAlive(pidOf(before, 'worker')))
+  })
+
+  test('is stopped with an agent that never had a usable order', async () => {
+    const pids = ['postgres', 'api'].map((name) => pidOf(host.reports.at(-1)!.cells[0]!, name))
+    agent.kill('SIGKILL')
+    await once(agent, 'exit')
+    await writeFile(join(host.stateDir, 'order.json'), '{"cells":')
+    host.order(undefined)
+    const reports = host.orderRequests
+    agent = await host.spawnAgent()
+    await waitFor('the agent to ask', SOON_MS, () => host.orderRequests > reports)
+    assert.ok(pids.every(isAlive), 'what runs goes on')
+    agent.kill('SIGTERM')
+    await once(agent, 'exit')
+    assert.deepEqual(processesMentioning(host.directory), [])
+    host.order(host.makeOrder([{ database: 'postgres' }], [api()], { version: 3 }))
+    agent = await host.spawnAgent()
+  })
+
   test('is stopped when the agent’s parent is gone: nothing of it is left running', async () => {
-    const pids = pidsOf(await running('the cell', SOON_MS)).flatMap(processTree)
+    const cell = await running('the cell', SOON_MS)
+    const pids = [pidOf(cell, 'postgres'), pidOf(cell, 'api')].flatMap(processTree)
     agent.disconnect()
     assert.deepEqual(await once(agent, 'exit'), [0, null])
     assert.deepEqual(pids.filter(isAlive), [])

@@ -1,5 +1,6 @@
 /** The agent as a whole, on cells without a database; cells with one, and kills of whole processes, are in agent-crash.test.ts. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -131,6 +132,25 @@ describe('an agent', () => {
     const secretFile = await stat(join(cellDir(), 'router.secret'))
     assert.deepEqual([secretFile.mode & 0o777, String(secretFile.uid)], [0o600, uid])
     if (process.getuid?.() === 0) assert.equal(uid, '70000', 'as root, each cell has a user of its own')
+  })
+
+  test('keeps one cell out of another’s files', {
+    skip: process.getuid?.() !== 0 && 'not root: all cells are one user',
+  }, async () => {
+    const started = await startWith(host.makeOrder([{}, {}], [api()]))
+    await running(started)
+    const own = await running(started, 'cell-002')
+    const { uid } = (await (await fetch(`${own.endpoint}/env`)).json()) as { uid: string }
+    for (const file of [
+      'cell-001/router.secret',
+      'cell-001/credentials.json',
+      'cell-001/home/ill',
+      '../order.json',
+    ]) {
+      const path = join(host.stateDir, 'cells', file)
+      const read = spawnSync('cat', [path], { uid: Number(uid), encoding: 'utf8' })
+      assert.match(read.stderr, /Permission denied/, file)
+    }
   })
 
   test('restarts a component that dies, later each time, and leaves its neighbours alone', async () => {

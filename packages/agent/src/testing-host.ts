@@ -149,8 +149,9 @@ export class TestHost {
         response.end(body === undefined ? undefined : JSON.stringify(body))
       }
       if (request.headers.authorization !== `Bearer ${HOST_TOKEN}`) return answer(401)
-      if (!this.#order) return answer(503)
       const url = request.url ?? ''
+      if (url.includes('/order')) this.orderRequests++
+      if (!this.#order) return answer(503)
       const cell = /\/cells\/([^/]+)\/credentials$/.exec(url)?.[1]
       if (cell) return answer(200, { cell, router_secrets: [ROUTER_SECRET], database_url: null })
       if (url.endsWith('/report')) {
@@ -159,7 +160,6 @@ export class TestHost {
         this.reports.push(hostReportSchema.parse(JSON.parse(Buffer.concat(chunks).toString())))
         return answer(204)
       }
-      this.orderRequests++
       const etag = `"${this.#order.epoch}.${this.#order.version}"`
       if (request.headers['if-none-match'] === etag) return answer(304)
       return answer(200, this.#order, { etag })

@@ -221,6 +221,21 @@ test('a reader that has seen enough closes the pipe without an error', async (t)
   assert.deepEqual([status, stdout, stderr], [0, '{\n', ''])
 })
 
+test('bash completes the line by the script that `completion` prints', async () => {
+  const script = `cellplane() { "${process.execPath}" "${CLI}" "$@"; }
+    eval "$(cellplane completion bash)"
+    for line in "cell dr" "up --cells" "logs --fo" "nonsense x"; do
+      COMP_WORDS=(cellplane $line); COMP_CWORD=2; COMPREPLY=(); _cellplane; echo "\${COMPREPLY[*]}"
+    done`
+  const child = spawn('/bin/bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let stdout = ''
+  child.stdout.on('data', (data) => {
+    stdout += data
+  })
+  await new Promise((resolve) => child.once('close', resolve))
+  assert.deepEqual(stdout.split('\n'), ['drain', '--cells', '--follow', '', ''])
+})
+
 test('an older Node hands over to the workspace’s own', async (t) => {
   const old = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path))
   const version = old && (await versionOf(old))

@@ -32,7 +32,8 @@ export type CellFolder = {
   preparedFile: string
   passwordsFile: string
   logFile(name: string): string
-  recordFile(name: string): string
+  /** `api.run.json`: see `parseRecordFile`. */
+  recordFile(component: string, target: string): string
 }
 
 export type DatabasePasswords = { admin: string; app: string }
@@ -51,8 +52,14 @@ export function cellFolder(stateDir: string, cell: string): CellFolder {
     preparedFile: join(path, 'prepared.json'),
     passwordsFile: join(path, 'postgres.json'),
     logFile: (name) => join(path, 'logs', `${name}.log`),
-    recordFile: (name) => join(path, 'run', `${name}.json`),
+    recordFile: (component, target) => join(path, 'run', `${component}.${target}.json`),
   }
+}
+
+/** The process that a file in `run/` records; undefined when the file is none of ours. */
+export function parseRecordFile(name: string): { component: string; target: string } | undefined {
+  const [, component, target] = /^([^.]+)\.([a-z]+)\.json$/.exec(name) ?? []
+  return component && target ? { component, target } : undefined
 }
 
 /** Makes what is absent. `owner` is the user of the cell's components, when it is not the agent's. */

@@ -62,11 +62,16 @@ export function environmentOf(input: EnvironmentInput): Record<string, string> {
   })
 }
 
-/** What no process of another cell, component or target carries: the secret file's path names the cell on this machine. */
-export function markOf(env: Readonly<Record<string, string>>): EnvironmentMark {
-  return [CELL_ENV.routerSecretFile, CELL_ENV.component, CELL_ENV.target].map(
-    (name) => `${name}=${env[name]}`,
-  )
+/**
+ * What no process of another cell, component or target carries: the secret file's path names the cell on this machine.
+ * Without a component: of all processes of the cell.
+ */
+export function markOf(routerSecretFile: string, component?: string, target?: string): EnvironmentMark {
+  return [
+    `${CELL_ENV.routerSecretFile}=${routerSecretFile}`,
+    ...(component === undefined ? [] : [`${CELL_ENV.component}=${component}`]),
+    ...(target === undefined ? [] : [`${CELL_ENV.target}=${target}`]),
+  ]
 }
 
 function defined(env: Record<string, string | undefined>): Record<string, string> {

@@ -30,7 +30,7 @@ export async function planPreparations({ plan, folder }: CellSite): Promise<Prep
   const { release } = plan.cell
   const prepared = await readPrepared(folder.preparedFile)
   const running = await Promise.all(
-    plan.components.map(({ name }) => isRecordedRunning(folder.recordFile(name))),
+    plan.components.map(({ name }) => isRecordedRunning(folder.recordFile(name, 'run'))),
   )
   const mayBeOutdated = release === UNVERSIONED_RELEASE && !running.some(Boolean)
   const preparations = await Promise.all(
@@ -91,6 +91,7 @@ function buildProcessOf(
 ): ProcessSpec {
   const { state_dir: stateDir, component_env: componentEnv } = host.config
   const folder = join(stateDir, 'builds')
+  const compileCache = join(folder, '.compile-cache')
   const env: Record<string, string> = {
     PATH: host.path,
     HOME: host.home,
@@ -98,7 +99,7 @@ function buildProcessOf(
     TZ: 'UTC',
     ...componentEnv,
     ...component.env,
-    NODE_COMPILE_CACHE: join(folder, '.compile-cache'),
+    NODE_COMPILE_CACHE: compileCache,
     [CELL_ENV.fleet]: plan.fleet,
     [CELL_ENV.component]: component.name,
     [CELL_ENV.release]: plan.cell.release,
@@ -108,7 +109,7 @@ function buildProcessOf(
     argv,
     directory: directoryOf(plan, component),
     env,
-    mark: ['NODE_COMPILE_CACHE', CELL_ENV.component, CELL_ENV.target].map((name) => `${name}=${env[name]}`),
+    mark: [`NODE_COMPILE_CACHE=${compileCache}`, `${CELL_ENV.component}=${component.name}`],
     osUser: undefined,
     logFile: join(folder, `${component.name}.log`),
     recordFile: join(folder, `${component.name}.json`),

@@ -72,10 +72,10 @@ export function processOf(
     argv,
     directory: directoryOf(plan, component),
     env,
-    mark: markOf(env),
+    mark: markOf(folder.routerSecretFile, component.name, target),
     osUser: users.components,
     logFile: folder.logFile(component.name),
-    recordFile: folder.recordFile(target === 'run' ? component.name : `${component.name}.${target}`),
+    recordFile: folder.recordFile(component.name, target),
     stopTimeoutMs: component.stop_timeout_seconds * 1000,
   }
 }

@@ -6,20 +6,27 @@
  * The records in the cell's folder tell what was started; what this agent keeps itself is named and left alone.
  */
 import { readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { adoptPostgres } from '@cellplane/postgres'
-import { stopRecorded } from '../process/kept-process.ts'
-import { type CellFolder, cellFolder } from './cell-folder.ts'
+import { killStrays, stopRecorded } from '../process/kept-process.ts'
+import { type CellFolder, cellFolder, parseRecordFile } from './cell-folder.ts'
+import { markOf } from './environment.ts'
 
 /** `wanted` are names of components, and `postgres`. Resolves when nothing else of the cell runs. */
 export async function sweepCell(folder: CellFolder, wanted: ReadonlySet<string>): Promise<void> {
   const records = await readdir(folder.records).catch(() => [])
-  // `api.json` is the component itself, `api.bootstrap.json` one of its targets.
-  const unwanted = records.filter(
-    (file) => file.endsWith('.json') && !wanted.has(basename(file).split('.')[0]!),
-  )
-  await Promise.all(unwanted.map((file) => stopRecorded(join(folder.records, file))))
+  const unwanted = records.filter((file) => !wanted.has(parseRecordFile(file)?.component ?? ''))
+  await Promise.all(unwanted.map((file) => stopRecordedIn(folder, file)))
+  // What was started and not recorded, because the agent was killed between the two.
+  if (wanted.size === 0) await killStrays(markOf(folder.routerSecretFile))
   if (!wanted.has('postgres')) await (await adoptPostgres(folder.postgres))?.stop('fast')
+}
+
+async function stopRecordedIn(folder: CellFolder, file: string): Promise<void> {
+  const record = parseRecordFile(file)
+  if (!record) return
+  const { component, target } = record
+  await stopRecorded(join(folder.records, file), markOf(folder.routerSecretFile, component, target))
 }
 
 /** Every cell of the host that is not named, stopped side by side. */

@@ -41,7 +41,7 @@ export type ProcessSpec = {
 
 /** What it takes to stop a process; the rest of how it was started is only a fingerprint. */
 type StopSpec = Pick<ProcessSpec, 'mark' | 'recordFile' | 'stopTimeoutMs'>
-type ProcessRecord = ProcessIdentity & { fingerprint: string } & Pick<StopSpec, 'mark' | 'stopTimeoutMs'>
+type ProcessRecord = ProcessIdentity & { fingerprint: string; stopTimeoutMs: number }
 
 /** How often an adopted process, which is nobody's child any more, and a stopping group are looked at. */
 const LOOK_EVERY_MS = 100
@@ -53,7 +53,7 @@ const KILL_MAX_MS = 5_000
  * between the two, throws: only then is a port that is still taken somebody else's.
  */
 export async function launchProcess(spec: ProcessSpec, check?: () => Promise<void>): Promise<KeptProcess> {
-  await killLeftovers(spec)
+  await killStrays(spec.mark)
   await check?.()
   const log = await openLog(spec.logFile)
   try {
@@ -93,10 +93,16 @@ export async function isRecordedRunning(recordFile: string): Promise<boolean> {
 }
 
 /** Stops what a record names, if it still runs: a process of an agent before this one that nobody wants any more. */
-export async function stopRecorded(recordFile: string): Promise<void> {
+export async function stopRecorded(recordFile: string, mark: EnvironmentMark): Promise<void> {
   const record = await readRecord(recordFile)
-  if (record !== undefined && isRunning(record)) await stopProcess({ ...record, recordFile }, record.pid)
+  const isLeft = record !== undefined && isRunning(record)
+  if (isLeft) await stopProcess({ mark, recordFile, stopTimeoutMs: record.stopTimeoutMs }, record.pid)
   else await rm(recordFile, { force: true })
+}
+
+/** SIGKILLs every process that carries the mark, and waits until it is gone. */
+export async function killStrays(mark: EnvironmentMark): Promise<void> {
+  await killLeftovers({ mark })
 }
 
 /** What must be the same for a running process to be taken over. A hash, because the environment holds secrets. */
@@ -118,7 +124,7 @@ async function stopProcess(spec: StopSpec, leader: number): Promise<void> {
 }
 
 /** SIGKILLs what is left of the group and every stray, and waits until they are gone. */
-async function killLeftovers(spec: StopSpec, leader?: number): Promise<void> {
+async function killLeftovers(spec: Pick<StopSpec, 'mark'>, leader?: number): Promise<void> {
   const deadline = performance.now() + KILL_MAX_MS
   if (leader !== undefined) signalGroup(leader, 'SIGKILL')
   for (let left = leftOf(spec, leader); left.length > 0; left = leftOf(spec, leader)) {
@@ -133,7 +139,7 @@ async function killLeftovers(spec: StopSpec, leader?: number): Promise<void> {
 }
 
 /** While the leader lives nobody else is looked for: a look through all processes costs milliseconds. */
-function leftOf(spec: StopSpec, leader: number | undefined): number[] {
+function leftOf(spec: Pick<StopSpec, 'mark'>, leader: number | undefined): number[] {
   if (leader !== undefined && identify(leader)) return [leader]
   return findStrays(spec.mark).map(({ pid }) => pid)
 }
@@ -176,15 +182,14 @@ async function readRecord(file: string): Promise<ProcessRecord | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const identity = parseIdentity(text)
   if (!identity) return undefined
-  const { fingerprint, mark, stopTimeoutMs } = JSON.parse(text) as Partial<ProcessRecord>
-  if (typeof fingerprint !== 'string' || !Array.isArray(mark) || typeof stopTimeoutMs !== 'number')
-    return undefined
-  return { ...identity, fingerprint, mark: mark.map(String), stopTimeoutMs }
+  const { fingerprint, stopTimeoutMs } = JSON.parse(text) as Partial<ProcessRecord>
+  if (typeof fingerprint !== 'string' || typeof stopTimeoutMs !== 'number') return undefined
+  return { ...identity, fingerprint, stopTimeoutMs }
 }
 
 async function writeRecord(spec: ProcessSpec, identity: ProcessIdentity): Promise<void> {
-  const { mark, stopTimeoutMs, recordFile } = spec
-  const record: ProcessRecord = { ...identity, fingerprint: fingerprintOf(spec), mark, stopTimeoutMs }
+  const { stopTimeoutMs, recordFile } = spec
+  const record: ProcessRecord = { ...identity, fingerprint: fingerprintOf(spec), stopTimeoutMs }
   await writeAtomically(recordFile, `${JSON.stringify(record)}\n`)
 }
 

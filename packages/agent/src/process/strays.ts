@@ -9,8 +9,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { readProcStat } from './proc-stat.ts'
 
-/** `NAME=value` pairs that the component's environment holds, and no other's. */
-export type EnvironmentMark = readonly string[]
+/** `NAME=value` pairs that the component's environment holds, and no other's. Never empty: that would be everyone's. */
+export type EnvironmentMark = readonly [string, ...string[]]
 
 export type Stray = { pid: number; group: number }
 

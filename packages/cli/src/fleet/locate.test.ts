@@ -72,7 +72,8 @@ test('secrets are closed, and for root the way to the cells is open, whatever th
   for (const path of [join(folder, '.cellplane'), stateDir, layout.control, layout.host, layout.cells]) {
     assert.equal(await modeOf(path), 0o711, path)
   }
-  for (const path of [layout.keys, layout.config, layout.run]) assert.equal(await modeOf(path), 0o700, path)
+  for (const path of [layout.keys, layout.config, layout.run, layout.logs])
+    assert.equal(await modeOf(path), 0o700, path)
   await prepareStateDir(stateDir, false)
   assert.equal(await modeOf(stateDir), 0o700)
 })

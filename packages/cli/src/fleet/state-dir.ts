@@ -42,8 +42,10 @@ export async function prepareStateDir(stateDir: string, asRoot = isRoot()): Prom
     for (const folder of [layout.control, dirname(layout.host), layout.host, layout.cells]) {
       await makeFolder(folder, outer)
     }
-    for (const folder of [layout.keys, layout.config, layout.run]) await makeFolder(folder, PRIVATE)
-    for (const folder of [layout.public, layout.logs, layout.published]) await makeFolder(folder, READABLE)
+    for (const folder of [layout.keys, layout.config, layout.run, layout.logs, layout.published]) {
+      await makeFolder(folder, PRIVATE)
+    }
+    await makeFolder(layout.public, READABLE)
   } catch (cause) {
     const { code, path } = cause as NodeJS.ErrnoException
     throw new Failure(

@@ -97,7 +97,8 @@ export function createCells(fleet: string, routerKey: string, log: Logger): Cell
       if (marked[index] === 1 && marks.out[index] === 0) unmarkedAt.set(slot, now)
     }
     marked = Uint8Array.from(marks.out)
-    if (marks.reason !== marksIgnoredBecause && marks.ignored) {
+    // Once, not again with every second that the reason counts.
+    if (marks.ignored && marksIgnoredBecause === '') {
       log.warn('the overlay’s health marks are ignored', { why: marks.reason })
     }
     marksIgnoredBecause = marks.reason
@@ -115,12 +116,9 @@ export function createCells(fleet: string, routerKey: string, log: Logger): Cell
   function note({ index, change }: OutlierChange): void {
     const cell = arrays.cells[index]!
     if (change === 'ejected') cell.counters.ejections++
-    log.warn(
-      change === 'ejected' ? 'cell ejected: too many failures in a row' : 'cell readmitted, ramping up',
-      {
-        cell: cell.id,
-      },
-    )
+    const what =
+      change === 'ejected' ? 'cell ejected: too many failures in a row' : 'cell readmitted, ramping up'
+    log.warn(what, { cell: cell.id })
   }
 
   return {
