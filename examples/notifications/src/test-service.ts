@@ -34,6 +34,7 @@ const QUICK: Record<string, string> = {
   DELIVERY_DELAY_MAX_MS: '100',
   DELIVERY_ATTEMPTS_MAX: '4',
   DELIVERY_LEASE_MS: '60000',
+  DELIVERY_LOOK_INTERVAL_MS: '50',
 }
 
 const SECRET = 'router-secret-of-the-test-cell-0123456789abc'
@@ -54,6 +55,8 @@ export async function startTestService() {
     startHttpSink(inbox, faults, ANY_LOCAL_PORT),
     createIssuer(join(directory, 'jwks.json')),
   ])
+  // As the agent does: the second process of a kind starts in half the time.
+  const compileCache = join(directory, 'compile-cache')
   const secretFile = join(directory, 'router-secret')
   await writeFile(secretFile, `${SECRET}\n`)
   const env = {
@@ -86,7 +89,7 @@ export async function startTestService() {
     async spawn(component: 'api' | 'worker', more: Record<string, string> = {}) {
       const main = fileURLToPath(new URL(`./${component}/main.ts`, import.meta.url))
       const child = spawn(process.execPath, [main], {
-        env: { PATH: process.env['PATH'], PORT: '0', ...env, ...more },
+        env: { PATH: process.env['PATH'], PORT: '0', NODE_COMPILE_CACHE: compileCache, ...env, ...more },
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       children.add(child)

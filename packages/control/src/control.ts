@@ -169,7 +169,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     await stop()
     throw error
   }
-  logger.info({ url: server.url, fleet: fleet.fleet }, 'control plane listens')
+  logger.info({ url: server.url }, 'control plane listens')
   return { url: server.url, isLeader: store.isWriter, stop }
 }
 

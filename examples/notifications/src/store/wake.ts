@@ -3,7 +3,7 @@
  *
  * Only a hint, to save the time until the worker's next look. It is sent after the commit rather than inside: a transaction that
  * notifies takes a lock on its commit, and 202s would then be written one after the other. So a notification may get
- * lost, and the worker looks by itself every second.
+ * lost, and the worker also looks by itself, every second.
  */
 import { Client } from 'pg'
 import type { Database } from './database.ts'

@@ -8,6 +8,7 @@ export type WorkerConfig = {
   retry: RetryPolicy
   leaseMs: number
   concurrency: number
+  lookIntervalMs: number
   purgeIntervalMs: number
 }
 
@@ -53,6 +54,8 @@ export function workerConfigFromEnv(env: Env): WorkerConfig {
     leaseMs: whole('DELIVERY_LEASE_MS', 30_000),
     // Deliveries wait for providers, not for us. More would only fill a slow provider's queue.
     concurrency: whole('DELIVERY_CONCURRENCY', 32),
+    // Due retries have no hint; they wait for the next look at most. Also how soon a lost hint is made up for.
+    lookIntervalMs: whole('DELIVERY_LOOK_INTERVAL_MS', 1000),
     purgeIntervalMs: whole('PURGE_INTERVAL_MS', 60_000),
   }
   if (problems.length > 0) throw new Error(`the worker’s environment is not valid: ${problems.join('; ')}`)

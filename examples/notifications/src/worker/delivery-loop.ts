@@ -15,7 +15,7 @@ import { verdictOf, verdictWithout } from './outcome.ts'
 import type { Recorder } from './recorder.ts'
 
 export type DeliveryParts = {
-  config: Pick<WorkerConfig, 'retry' | 'leaseMs' | 'concurrency'>
+  config: Pick<WorkerConfig, 'retry' | 'concurrency' | 'lookIntervalMs'>
   providers: Record<Channel, Provider>
   lease: (limit: number, lease: string) => Promise<Job[]>
   recorder: Recorder
@@ -26,12 +26,9 @@ export type DeliveryParts = {
   onError: (error: unknown) => void
 }
 
-/** Due retries have no hint; they wait for this at most. Also how soon a lost hint is made up for. */
-const LOOK_INTERVAL_MS = 1000
-
 /** Runs until the signal aborts, then until what is in hand is delivered and written down. Never rejects. */
 export async function runDeliveries(parts: DeliveryParts, stop: AbortSignal): Promise<void> {
-  const { concurrency } = parts.config
+  const { concurrency, lookIntervalMs } = parts.config
   const inHand = new Set<Promise<void>>()
 
   while (!stop.aborted) {
@@ -46,7 +43,7 @@ export async function runDeliveries(parts: DeliveryParts, stop: AbortSignal): Pr
       inHand.add(done)
     }
     if (inHand.size >= concurrency) await Promise.race(inHand)
-    else if (jobs.length < free) await parts.waitForWork(LOOK_INTERVAL_MS, stop)
+    else if (jobs.length < free) await parts.waitForWork(lookIntervalMs, stop)
   }
   await Promise.all(inHand)
 }

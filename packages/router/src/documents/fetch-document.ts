@@ -42,7 +42,7 @@ export async function fetchDocument(request: DocumentRequest): Promise<FetchedDo
       ? { kind: 'too-large', etag: newEtag }
       : { kind: 'document', text, etag: newEtag }
   } catch (error) {
-    return { kind: 'unavailable', why: `${url} did not answer: ${reasonOf(error)}` }
+    return { kind: 'unavailable', why: `${url} did not answer: ${whyFetchFailed(error)}` }
   }
 }
 
@@ -60,7 +60,7 @@ async function readBounded(response: Response, bytesMax: number): Promise<string
 }
 
 /** `fetch failed` alone says nothing; its cause does. */
-function reasonOf(error: unknown): string {
+export function whyFetchFailed(error: unknown): string {
   const { message, cause } = error as Error
   return cause instanceof Error ? `${message}: ${cause.message}` : message
 }

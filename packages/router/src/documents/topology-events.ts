@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import type { Logger } from '../log.ts'
+import { whyFetchFailed } from './fetch-document.ts'
 
 /** The control plane pings every few seconds; after this much silence the connection is presumed dead. */
 const SILENCE_MAX_MS = 30_000
@@ -40,7 +41,7 @@ export async function followTopologyEvents(options: TopologyEventsOptions): Prom
       })
     } catch (error) {
       if (!isLogged && !signal.aborted) {
-        log.warn('the topology’s events are not received; polling goes on', { why: (error as Error).message })
+        log.warn('the topology’s events are not received; polling goes on', { why: whyFetchFailed(error) })
         isLogged = true
       }
     }
