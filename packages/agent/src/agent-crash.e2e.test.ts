@@ -15,7 +15,7 @@ import {
   signalAll,
   waitFor,
 } from '@cellplane/testing'
-import { api, component, TestHost } from './testing-host.ts'
+import { api, component, missingPrograms, TestHost } from './testing-host.ts'
 
 /** From a SIGKILL of everything that a cell is until it serves again. */
 const CELL_BACK_MAX_MS = 10_000
@@ -23,7 +23,7 @@ const SOON_MS = 40_000
 
 type CellReport = HostReport['cells'][number]
 
-describe('a cell with its own PostgreSQL', () => {
+describe('a cell with its own PostgreSQL', { skip: missingPrograms() }, () => {
   let host: TestHost
   let agent: ChildProcess
   before(async () => {

@@ -10,7 +10,7 @@ import { freePortRange, isAlive, processesMentioning, processTree, waitFor } fro
 import { pino } from 'pino'
 import { type Agent, startAgent } from './agent.ts'
 import { identify } from './process/identity.ts'
-import { api, component, HOST_TOKEN, TestHost } from './testing-host.ts'
+import { api, component, HOST_TOKEN, missingPrograms, TestHost } from './testing-host.ts'
 
 const log = pino({ level: 'silent' })
 /** Loose: the machine may be busy with other suites. */
@@ -38,7 +38,7 @@ function reached(agent: Agent, name: string, expected: Partial<ComponentStatus>)
 
 const sleeper = (seconds = 1000) => component({ name: 'worker', run: `exec sleep ${seconds}` })
 
-describe('an agent', () => {
+describe('an agent', { skip: missingPrograms() }, () => {
   let host: TestHost
   let agent: Agent | undefined
   let epoch = 0

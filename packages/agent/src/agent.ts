@@ -115,7 +115,11 @@ export async function startAgent(config: AgentConfig, { log }: { log: Logger }):
     async stop() {
       stopping.abort()
       await Promise.all([following, reporting])
-      await Promise.all([...cells.values()].map((cell) => cell.stop()))
+      // Each on its own: a cell that cannot be stopped must not keep the others from being stopped.
+      const stops = await Promise.allSettled([...cells.values()].map((cell) => cell.stop()))
+      for (const stop of stops) {
+        if (stop.status === 'rejected') log.error({ err: stop.reason }, 'a cell could not be stopped')
+      }
       await sweepHost(config.state_dir, new Set(cells.keys()))
     },
   }

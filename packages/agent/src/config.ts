@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { formatProblems, hostIdSchema, parseWith } from '@cellplane/contract'
 import { z } from 'zod'
 
-/** The last port that a cell may get, and the ports of one cell: see cell/ports.ts. */
 const PORT_MAX = 65_535
 
 /** uids above those of accounts (1000–60000), of `nobody` (65534) and of what distributions hand out. */

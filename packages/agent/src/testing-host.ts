@@ -1,5 +1,5 @@
 /** A host for tests: a folder of its own, free ports, a tiny control plane, and a service that is not JavaScript. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -32,6 +32,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer((os.environ['HOST'], int(os.environ['PORT'])), Handler).serve_forever()
 `
+
+/** Why a suite cannot run here, or false: what the service and the Makefile's targets need beyond npm. */
+export function missingPrograms(): string | false {
+  const missing = ['python3', 'make'].filter((program) => spawnSync(program, ['--version']).status !== 0)
+  return missing.length > 0 && `${missing.join(' and ')} not installed`
+}
 
 export const HOST_TOKEN = 'host-token-that-no-component-may-see'
 const ROUTER_SECRET = 'router-secret-0123456789-0123456789-0123456789'

@@ -15,7 +15,7 @@ function planOf(more: string, keys: readonly string[] = [], partitionKey?: strin
 
 test('a plan tells places, blast radius and sizing, the same every time', () => {
   const more =
-    'cells: { count: 8, capacity: { requests_per_second: 100 } }\nsizing: { peak_requests_per_second: 400 }'
+    'placement: { buckets: 8192 }\ncells: { count: 8, capacity: { requests_per_second: 100 } }\nsizing: { peak_requests_per_second: 400 }'
   const plan = planOf(more)
   assert.deepEqual(planOf(more), plan)
   assert.equal(plan.cells.length, 8)

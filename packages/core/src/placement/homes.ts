@@ -1,10 +1,10 @@
 /**
  * Balancing homes: with home-first routing the homes are the load, so they too have quotas.
  *
- * Where a cell has too many or too few, a row's home is swapped with the alternate that lacks homes most, whenever that
- * brings the two closer together. Each swap lowers the sum of squared distances from the quotas, so it ends. A cell that
- * none of its neighbours can relieve passes its surplus through them: they then have too many themselves. Cells meet
- * in many rows, so that comes out even.
+ * Where a cell has too many or too few, a row's home is swapped with the alternate that lacks homes most, whenever the
+ * fleet is nearer to its quotas after that. Distance is Σ (homes − quota)² ÷ quota: one home too many weighs more at a
+ * small cell. It falls with every swap, so this ends. A cell that no neighbour has room for passes its surplus on
+ * through them, since they then have too many themselves; cells meet in many rows, so that comes out even.
  */
 import type { Draft } from './draft.ts'
 
@@ -21,17 +21,26 @@ export function balanceHomes(draft: Draft, slackOf: (quota: number) => number): 
 
 function swapWhereItHelps(draft: Draft, slack: Float64Array): boolean {
   const { rows, homes, homeQuota, shardSize } = draft
-  const surplus = (place: number) => homes[rows[place]!]! - homeQuota[rows[place]!]!
-  const isLeftAlone = (place: number) => Math.abs(surplus(place)) <= slack[rows[place]!]!
+  const surplus = (cell: number) => homes[cell]! - homeQuota[cell]!
+  const isLeftAlone = (cell: number) => Math.abs(surplus(cell)) <= slack[cell]!
+  /** Whether the distance falls when `from` gives a home to `to`: (2s − 1) ÷ q of the one is above (2s + 1) ÷ q of the other. */
+  const doesHelp = (from: number, to: number) =>
+    (2 * surplus(from) - 1) * homeQuota[to]! > (2 * surplus(to) + 1) * homeQuota[from]!
   let didSwap = false
-  for (let home = 0; home < rows.length; home += shardSize) {
-    let poorest = home
-    for (let place = home + 1; place < home + shardSize; place++) {
-      if (surplus(place) < surplus(poorest)) poorest = place
+  for (let start = 0; start < rows.length; start += shardSize) {
+    const home = rows[start]!
+    let takerAt = -1
+    for (let place = start + 1; place < start + shardSize; place++) {
+      const taker = takerAt < 0 ? home : rows[takerAt]!
+      if (doesHelp(home, rows[place]!) && (takerAt < 0 || lacksMore(rows[place]!, taker))) takerAt = place
     }
-    if (surplus(home) - surplus(poorest) < 2 || (isLeftAlone(home) && isLeftAlone(poorest))) continue
-    draft.swapHome(poorest)
+    if (takerAt < 0 || (isLeftAlone(home) && isLeftAlone(rows[takerAt]!))) continue
+    draft.swapHome(takerAt)
     didSwap = true
   }
   return didSwap
+
+  function lacksMore(a: number, b: number): boolean {
+    return surplus(a) * homeQuota[b]! < surplus(b) * homeQuota[a]!
+  }
 }

@@ -13,7 +13,7 @@ import type { Draft } from './draft.ts'
 import { rank } from './scores.ts'
 
 /** Each round ends most shortages; more than three have not been seen to be needed. */
-const ROUNDS_MAX = 8
+const ROUNDS_MAX = 64
 
 /** A taker looks at four times as many buckets as it misses places, since most have a giver; then at ever more. */
 const REACH_FIRST = 4
