@@ -271,17 +271,31 @@ cell-health:
     await running(agent!)
   })
 
+  const broken = api({ targets: { bootstrap: 'echo no such table; exit 3' } })
+  const failure = /^bootstrap of cell-00\d\/api exited with code 3; see .*api\.log$/
+
   test('says which target failed, where its output is, and starts nothing', async () => {
-    const broken = api({ targets: { bootstrap: 'echo no such table; exit 3' } })
-    const started = await startWith(host.makeOrder([{ release: 'r3' }], [broken]))
-    const error = await waitFor(
-      'the failure',
-      SOON_MS,
-      () => statusOf(started, 'api')?.last_error ?? undefined,
-    )
-    assert.match(error, /^bootstrap of cell-001\/api exited with code 3; see .*api\.log$/)
-    assert.equal(statusOf(started, 'api')?.pid, null)
-    assert.match(await readFile(join(cellDir(), 'logs', 'api.log'), 'utf8'), /no such table/)
+    const fresh = { id: 'cell-009', slot: 1 }
+    const started = await startWith(host.makeOrder([fresh], [broken]))
+    const status = await waitFor('the failure', SOON_MS, () => {
+      const api = statusOf(started, 'api')
+      return api?.last_error ? api : undefined
+    })
+    assert.match(status.last_error ?? '', failure)
+    assert.equal(status.pid, null)
+    const log = await readFile(join(host.stateDir, 'cells', fresh.id, 'logs', 'api.log'), 'utf8')
+    assert.match(log, /no such table/)
+  })
+
+  test('leaves a release running whose successor cannot be prepared, and says why it does not advance', async () => {
+    const started = await startWith(host.makeOrder([{ release: 'r3' }], [api()]))
+    await running(started)
+    const { pid } = statusOf(started, 'api')!
+    orderNext(host.makeOrder([{ release: 'r4' }], [broken]))
+    await waitFor('the failure', SOON_MS, () => failure.test(statusOf(started, 'api')?.last_error ?? ''))
+    const status = statusOf(started, 'api')!
+    assert.deepEqual([status.phase, status.pid], ['running', pid])
+    assert.equal(started.report().cells[0]?.is_running, false, 'not as ordered')
   })
 
   test('refuses a state directory on which another agent runs', async () => {

@@ -53,23 +53,30 @@ function databaseStatus(facts: CellFacts): ComponentStatus {
   return { name: 'postgres', port: database.port, ...bounded(database.status) }
 }
 
+/** A release that cannot be taken in is told at the component, though the former one goes on running. */
 function componentStatus(facts: CellFacts, name: string): ComponentStatus {
   const kept = facts.components.get(name)
   if (!kept) return { name, port: null, ...absentStatus(facts, name) }
-  return { name, port: kept.port ?? null, ...bounded(kept.status) }
+  const error = problemOf(facts, name) ?? kept.status.last_error
+  return { name, port: kept.port ?? null, ...bounded({ ...kept.status, last_error: error }) }
 }
 
-/** Of what nobody keeps running yet. A problem that is no component's is shown at all of them. */
-function absentStatus({ plan, problem, preparing }: CellFacts, name: string | undefined): KeeperStatus {
-  const isConcerned = problem !== undefined && (problem.component ?? name) === name
-  const error = isConcerned ? problem.message : null
-  return {
-    phase: absentPhase(plan.cell.wanted, name !== undefined && name === preparing, error),
+/** Of what nobody keeps running yet. */
+function absentStatus(facts: CellFacts, name: string | undefined): KeeperStatus {
+  const error = problemOf(facts, name)
+  const isPreparing = name !== undefined && name === facts.preparing
+  return bounded({
+    phase: absentPhase(facts.plan.cell.wanted, isPreparing, error),
     pid: null,
     restarts: 0,
     is_healthy: false,
-    last_error: error?.slice(0, ERROR_CHARS_MAX) ?? null,
-  }
+    last_error: error,
+  })
+}
+
+/** A problem that is no component's is everyone's. */
+function problemOf({ problem }: CellFacts, name: string | undefined): string | null {
+  return problem && (problem.component ?? name) === name ? problem.message : null
 }
 
 function absentPhase(wanted: string, isPreparing: boolean, error: string | null): ComponentStatus['phase'] {

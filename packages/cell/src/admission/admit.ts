@@ -190,8 +190,7 @@ function defaultOf(method: string): FailoverPolicy {
 }
 
 /**
- * What a policy means to the cell. `idempotent` is the router's to decide: only it knows whether another cell may have
- * acted already, and a request of which nothing left the router is as good here as at home.
+ * What a policy means to the cell. `idempotent` is left to the router, which knows whether this is a repetition.
  */
 function mayServeAsAlternate(policy: FailoverPolicy, method: string): boolean {
   return policy === 'any' || policy === 'idempotent' || (policy === 'read' && isRead(method))

@@ -58,7 +58,8 @@ export function upCommand(): Command {
 }
 
 async function detach(flags: Flags): Promise<void> {
-  const args = process.argv.slice(2).filter((arg) => arg !== '--detach' && arg !== '-d')
+  // Its output is shown to people; the JSON comes from its record.
+  const args = process.argv.slice(2).filter((arg) => !['--detach', '-d', '--json'].includes(arg))
   const { upDetached } = await import('../up/detach.ts')
   const record = await upDetached(
     flags,

@@ -201,7 +201,8 @@ test('an `up` that is killed takes everything with it; the next one finds its da
   assert.equal((await project.run('topology', 'show', '--json')).output, before)
   assert.match(await project.ask('acme'), /^cell-00[12] postgres$/)
   assert.equal(JSON.parse((await project.elsewhere('status', '--json')).output).fleet, 'shop')
-  assert.match((await project.run('up', '--detach', ...project.flags)).output, /runs already \(pid \d+\)/)
+  const third = await project.run('up', '--detach', ...project.flags)
+  assert.match(third.output, /runs already \(pid \d+\)/)
 
   // The agent and `up` die together: cells have no one left who would end them.
   signalAll([project.recordedPid('up'), project.recordedPid('agent')], 'SIGKILL')

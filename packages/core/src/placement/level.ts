@@ -5,77 +5,79 @@
  * been placed from the start, and takes from the cell of the row that is most above its quota. Only a row that lacks
  * the taker's group will do, or one whose cell of that group is the giver.
  *
- * A taker may find no giver: the cells above their quota all stand in rows that have its group. Then it takes from a
- * cell that is not above; that one is below afterwards, and takes in the next round. So the shortage moves to where it
- * can be met. Rounds are bounded; what is left after the last is a few places.
+ * A taker may find no giver, because the cells above their quota all stand in rows that have its group. Then somebody in
+ * between helps: the taker takes from a cell at its quota, which takes from another, and so on to one that is above.
+ * The shortest such chain is found by breadth-first search. Few fleets need it: weights or zones must be at their limits.
  */
 import type { Draft } from './draft.ts'
 import { rank } from './scores.ts'
-
-/** Each round ends most shortages; more than three have not been seen to be needed. */
-const ROUNDS_MAX = 64
 
 /** A taker looks at four times as many buckets as it misses places, since most have a giver; then at ever more. */
 const REACH_FIRST = 4
 const REACH_GROWTH = 8
 
+/** Each chain levels at least one place, and mostly all that a taker lacks; what is left after so many stays uneven. */
+const CHAINS_MAX = 256
+
+/** Any cell that is above its quota. */
+const ANYONE_ABOVE = -1
+
 export function levelPlaces(draft: Draft): void {
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    const takers = takersOf(draft)
-    if (takers.length === 0) return
-    for (const taker of takers) takePlaces(draft, taker, 0)
-    for (const taker of takersOf(draft)) takePlaces(draft, taker, Number.NEGATIVE_INFINITY)
+  for (const taker of takersOf(draft)) takePlaces(draft, taker, ANYONE_ABOVE, shortage(draft, taker))
+  for (let chains = 0; chains < CHAINS_MAX; chains++) {
+    const [neediest] = takersOf(draft)
+    const chain = neediest === undefined ? null : chainFrom(draft, neediest)
+    if (!chain) return
+    const amount = Math.min(shortage(draft, chain[0]!), surplus(draft, chain.at(-1)!))
+    for (const [i, taker] of chain.slice(0, -1).entries()) takePlaces(draft, taker, chain[i + 1]!, amount)
   }
 }
 
-/** Takes until the quota is met, from cells that are more than `surplusMin` above theirs. */
-function takePlaces(draft: Draft, taker: number, surplusMin: number): void {
-  const { buckets, shardSize } = draft
-  let reach = REACH_FIRST * missing(draft, taker)
-  while (missing(draft, taker) > 0) {
-    for (const bucket of bestBuckets(draft, taker, reach, surplusMin)) {
-      const giver = giverIn(draft, bucket * shardSize, taker, surplusMin)
-      if (giver >= 0) draft.put(giver, taker)
-      if (missing(draft, taker) === 0) return
+/** Takes up to `amount` places from the giver, or from anyone above. */
+function takePlaces(draft: Draft, taker: number, giver: number, amount: number): void {
+  let left = amount
+  for (let reach = REACH_FIRST * amount; left > 0; reach *= REACH_GROWTH) {
+    for (const bucket of bestBuckets(draft, taker, giver, reach)) {
+      const place = placeToTake(draft, bucket * draft.shardSize, taker, giver)
+      if (place < 0) continue
+      draft.put(place, taker)
+      if (--left === 0) return
     }
-    if (reach >= buckets) return
-    reach *= REACH_GROWTH
+    if (reach >= draft.buckets) return
   }
 }
 
 /**
- * The place in the row to take, or -1. Among several, one whose position, home or alternate, the taker has too few of;
- * among these, that of the cell which is most above its quota.
+ * The place in the row that the taker may take, or -1. Of several that are above their quotas, one whose position, home
+ * or alternate, the taker has too few of; among these, that of the cell which is most above.
  */
-function giverIn(draft: Draft, start: number, taker: number, surplusMin: number): number {
+function placeToTake(draft: Draft, start: number, taker: number, giver: number): number {
   const { rows, groupOf, places, homes, quota, shardSize } = draft
   const group = groupOf[taker]!
   const wantsHome = homes[taker]! * shardSize <= places[taker]!
-  let giver = -1
-  let most = surplusMin
+  let found = -1
+  let most = 0
   for (let place = start; place < start + shardSize; place++) {
     const cell = rows[place]!
     if (cell === taker) return -1
-    const surplus = places[cell]! - quota[cell]!
-    // Within a group a shortage cannot be passed on: whoever gives could only take what the taker takes.
-    if (groupOf[cell] === group) return surplus > 0 ? place : -1
-    const isBetter = giver === start ? !wantsHome : surplus > most
-    if (surplus > surplusMin && isBetter) {
-      most = surplus
-      giver = place
-    }
+    const above = places[cell]! - quota[cell]!
+    const isGiver = giver === ANYONE_ABOVE ? above > 0 : cell === giver
+    if (groupOf[cell] === group) return isGiver ? place : -1
+    if (!isGiver || (found >= 0 && (found === start ? wantsHome : above <= most))) continue
+    found = place
+    most = above
   }
-  return giver
+  return found
 }
 
-/** Of the `reach` (about) buckets where the taker scores best, those with a giver; best first. */
-function bestBuckets(draft: Draft, taker: number, reach: number, surplusMin: number): number[] {
+/** Of the `reach` (about) buckets where the taker scores best, those with a place to take; best first. */
+function bestBuckets(draft: Draft, taker: number, giver: number, reach: number): number[] {
   const { bucketKeys, cellKeys, buckets, shardSize } = draft
   const limit = (reach / buckets) * 0x1_0000_0000
   const found: number[] = []
   for (let bucket = 0; bucket < buckets; bucket++) {
     const value = rank(bucketKeys[bucket]!, cellKeys[taker]!)
-    if (value >= limit || giverIn(draft, bucket * shardSize, taker, surplusMin) < 0) continue
+    if (value >= limit || placeToTake(draft, bucket * shardSize, taker, giver) < 0) continue
     // Rank and bucket in one double (32 + 20 bits), so that they sort as numbers.
     found.push(value * BUCKETS_MAX + bucket)
   }
@@ -85,14 +87,47 @@ function bestBuckets(draft: Draft, taker: number, reach: number, surplusMin: num
 /** The contract's limit. */
 const BUCKETS_MAX = 1 << 20
 
+/** A shortest chain of cells from `first` to one above its quota, each of which may take from the next. */
+function chainFrom(draft: Draft, first: number): number[] | null {
+  const { rows, shardSize, groupOf, groups } = draft
+  const takerOf = new Map([[first, -1]])
+  // The keys grow while they are gone through: breadth first.
+  for (const taker of takerOf.keys()) {
+    const group = groupOf[taker]!
+    // Within a group a shortage can be met, but not passed on: another cell of it could take no more than this one.
+    const peer = groups[group]!.cells.find((cell) => surplus(draft, cell) > 0)
+    if (peer !== undefined) return chainTo(peer, takerOf.set(peer, taker))
+    for (let start = 0; start < rows.length; start += shardSize) {
+      const row = rows.subarray(start, start + shardSize)
+      if (row.some((cell) => groupOf[cell] === group)) continue
+      for (const cell of row) {
+        if (takerOf.has(cell)) continue
+        takerOf.set(cell, taker)
+        if (surplus(draft, cell) > 0) return chainTo(cell, takerOf)
+      }
+    }
+  }
+  return null
+}
+
+function chainTo(last: number, takerOf: ReadonlyMap<number, number>): number[] {
+  const chain: number[] = []
+  for (let cell = last; cell >= 0; cell = takerOf.get(cell)!) chain.unshift(cell)
+  return chain
+}
+
 /** Cells below their quota, the neediest first. */
 function takersOf(draft: Draft): number[] {
   return draft.cells
     .map((_, cell) => cell)
-    .filter((cell) => missing(draft, cell) > 0)
-    .sort((a, b) => missing(draft, b) - missing(draft, a) || a - b)
+    .filter((cell) => shortage(draft, cell) > 0)
+    .sort((a, b) => shortage(draft, b) - shortage(draft, a) || a - b)
 }
 
-function missing({ places, quota }: Draft, cell: number): number {
-  return Math.max(0, quota[cell]! - places[cell]!)
+function shortage(draft: Draft, cell: number): number {
+  return Math.max(0, -surplus(draft, cell))
+}
+
+function surplus({ places, quota }: Draft, cell: number): number {
+  return places[cell]! - quota[cell]!
 }

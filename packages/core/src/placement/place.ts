@@ -83,9 +83,8 @@ export function place(
   const draft = startDraft(quotas, policy)
   if (former) keepPlaces(draft, former)
   fillHoles(draft)
-  if (!former || outOfBounds(draft).length > 0) levelPlaces(draft)
+  if (!former || !isInBounds(draft)) levelPlaces(draft)
   balanceHomes(draft, former ? slackOf : () => 0)
-  notes.push(...outOfBounds(draft).map((cell) => outOfBoundsNote(draft, cell)))
 
   const table = draft.rows.map((cell) => quotas.cells[cell]!.slot)
   return parsed({ table, ...(former ? countMoves(former, table, policy.shardSize) : NOTHING_MOVED), notes })
@@ -113,16 +112,9 @@ function slackOf(quota: number): number {
   return Math.max(1, BALANCE_TOLERANCE * quota)
 }
 
-/** Cells whose places are not within bounds. */
-function outOfBounds({ cells, places, quota }: Draft): number[] {
-  return cells.flatMap((_, cell) =>
-    Math.abs(places[cell]! - quota[cell]!) <= slackOf(quota[cell]!) ? [] : [cell],
-  )
-}
-
-/** Seen only with a few hundred buckets, where weights and zones leave hardly a choice; said all the same. */
-function outOfBoundsNote({ cells, places, quota }: Draft, cell: number): string {
-  return `the cell in slot ${cells[cell]!.slot} has ${places[cell]} places instead of ${quota[cell]}; use more buckets, or more even zones`
+/** Whether every cell's places are within the slack of its quota. */
+function isInBounds({ places, quota }: Draft): boolean {
+  return places.every((count, cell) => Math.abs(count - quota[cell]!) <= slackOf(quota[cell]!))
 }
 
 function countMoves(before: Uint16Array, after: Uint16Array, shardSize: number): typeof NOTHING_MOVED {

@@ -3,9 +3,9 @@
  *
  * The route's policy says what an alternate cell may do at all: `any` everything; `idempotent` what can be repeated;
  * `read` what changes nothing; `home-only` nothing. Whether a request may be *repeated* depends on what has reached the
- * first cell. Nothing reached it (the connection failed): then this is no repetition, and the only bar is a route
- * whose writes belong to the home. Something reached it: it may have been processed, so only what is safe to do
- * twice goes out again, whatever the policy.
+ * first cell. Nothing reached it (the connection failed): then this is no repetition, and the policy alone decides.
+ * Something reached it: it may have been processed, so only what is safe to do twice goes out again, whatever the
+ * policy.
  */
 import type { FailoverPolicy } from '@cellplane/contract'
 
@@ -30,9 +30,8 @@ export function mayRetry(
   hasIdempotencyKey: boolean,
   sent: 'nothing' | 'something',
 ): boolean {
-  if (sent === 'nothing')
-    return policy === 'any' || policy === 'idempotent' || mayFailOver(policy, method, false)
-  return mayFailOver(policy, method, hasIdempotencyKey) && isRepeatable(method, hasIdempotencyKey)
+  const mayGoElsewhere = mayFailOver(policy, method, hasIdempotencyKey)
+  return mayGoElsewhere && (sent === 'nothing' || isRepeatable(method, hasIdempotencyKey))
 }
 
 /** Methods that change nothing (RFC 9110, section 9.2.1). */

@@ -28,7 +28,7 @@ export type MatchedRoute = {
   readonly wantedSlot: number
 }
 
-/** Without a matching route, a stateless fleet lets alternates do what can be repeated, a stateful one only reads. */
+/** Without a matching route, a stateless fleet lets alternates do everything, a stateful one only reads. */
 export function compileRoutes(routes: readonly Route[], kind: FleetKind): RouteTable {
   const otherwise = (failover: FailoverPolicy): MatchedRoute => ({ route: null, failover, wantedSlot: -1 })
   return {
@@ -37,8 +37,8 @@ export function compileRoutes(routes: readonly Route[], kind: FleetKind): RouteT
       pattern: patternOf(route),
       match: { route, failover: route.failover, wantedSlot: -1 },
     })),
-    otherwiseRead: otherwise(kind === 'stateless' ? 'idempotent' : 'read'),
-    otherwiseWrite: otherwise(kind === 'stateless' ? 'idempotent' : 'home-only'),
+    otherwiseRead: otherwise(kind === 'stateless' ? 'any' : 'read'),
+    otherwiseWrite: otherwise(kind === 'stateless' ? 'any' : 'home-only'),
   }
 }
 
