@@ -38,14 +38,21 @@ const isOurs = (name: string) => name.startsWith('@cellplane/')
 const DIRECTIONS: Record<string, readonly string[]> = {
   '@cellplane/contract': [],
   '@cellplane/core': ['@cellplane/contract'],
-  '@cellplane/router': ['@cellplane/core', '@cellplane/contract'],
-  '@cellplane/control': ['@cellplane/core', '@cellplane/contract'],
+  '@cellplane/host': [],
+  '@cellplane/router': ['@cellplane/core', '@cellplane/contract', '@cellplane/host'],
+  '@cellplane/control': ['@cellplane/core', '@cellplane/contract', '@cellplane/host'],
   '@cellplane/postgres': [],
-  '@cellplane/agent': ['@cellplane/core', '@cellplane/contract', '@cellplane/postgres'],
+  '@cellplane/agent': ['@cellplane/core', '@cellplane/contract', '@cellplane/host', '@cellplane/postgres'],
   '@cellplane/cell': ['@cellplane/contract'],
   '@cellplane/client': ['@cellplane/core', '@cellplane/contract'],
   // The CLI has no privilege beyond the API; its `up` composes the planes as processes and imports none of them.
-  '@cellplane/cli': ['@cellplane/client', '@cellplane/core', '@cellplane/contract', '@cellplane/postgres'],
+  '@cellplane/cli': [
+    '@cellplane/client',
+    '@cellplane/core',
+    '@cellplane/contract',
+    '@cellplane/host',
+    '@cellplane/postgres',
+  ],
   '@cellplane/example-notifications': ['@cellplane/cell', '@cellplane/client'],
 }
 

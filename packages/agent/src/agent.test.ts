@@ -6,10 +6,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ComponentStatus, HostOrder, HostReport } from '@cellplane/contract'
+import { identify } from '@cellplane/host'
 import { freePortRange, isAlive, processesMentioning, processTree, waitFor } from '@cellplane/testing'
 import { pino } from 'pino'
 import { type Agent, startAgent } from './agent.ts'
-import { identify } from './process/identity.ts'
 import { api, component, HOST_TOKEN, missingPrograms, TestHost } from './testing-host.ts'
 
 const log = pino({ level: 'silent' })

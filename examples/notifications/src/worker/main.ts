@@ -19,81 +19,85 @@ import { runDeliveries } from './delivery-loop.ts'
 import { runPurges } from './purge-loop.ts'
 import { createRecorder } from './recorder.ts'
 
-const config = cellConfigFromEnv(process.env)
-const workerConfig = workerConfigFromEnv(process.env)
-if (!config.databaseUrl)
-  throw new Error('$DATABASE_URL is not set; it is the cell’s own PostgreSQL, and the agent sets it')
+if (import.meta.main) await main()
 
-const logger = createLogger(config)
-const database = openDatabase({
-  url: config.databaseUrl,
-  name: 'worker',
-  connectionsMax: 3,
-  onIdleError: (error) => logger.warn({ err: error }, 'lost a database connection'),
-})
-const cell = createCellProcess(config, {
-  logger,
-  dependencies: { postgres: () => database.query('SELECT 1') },
-})
-const outcomes = new Counter({
-  name: 'notifications_outcomes_total',
-  help: 'What came of deliveries.',
-  labelNames: ['channel', 'status'],
-  registers: [cell.metrics.registry],
-})
-const providers = {
-  email: createEmailProvider({ url: workerConfig.smtpUrl, from: workerConfig.from }),
-  sms: createHttpProvider(workerConfig.smsUrl),
-  push: createHttpProvider(workerConfig.pushUrl),
-}
-const listener = listenForWork(config.databaseUrl)
-const recorder = createRecorder(
-  (group) => recordOutcomes(database, group),
-  (error, count) =>
-    logger.error({ err: error, count }, 'outcomes could not be written; their leases run out'),
-)
+async function main(): Promise<void> {
+  const config = cellConfigFromEnv(process.env)
+  const workerConfig = workerConfigFromEnv(process.env)
+  if (!config.databaseUrl)
+    throw new Error('$DATABASE_URL is not set; it is the cell’s own PostgreSQL, and the agent sets it')
 
-const serving = await cell.serve(
-  createServer(withOwnRoutes(cell, (_request, response) => response.writeHead(404).end())),
-)
-logger.info({ url: serving.url }, 'delivering')
+  const logger = createLogger(config)
+  const database = openDatabase({
+    url: config.databaseUrl,
+    name: 'worker',
+    connectionsMax: 2,
+    onIdleError: (error) => logger.warn({ err: error }, 'lost a database connection'),
+  })
+  const cell = createCellProcess(config, {
+    logger,
+    dependencies: { postgres: () => database.query('SELECT 1') },
+  })
+  const outcomes = new Counter({
+    name: 'notifications_outcomes_total',
+    help: 'What came of deliveries.',
+    labelNames: ['channel', 'status'],
+    registers: [cell.metrics.registry],
+  })
+  const providers = {
+    email: createEmailProvider({ url: workerConfig.smtpUrl, from: workerConfig.from }),
+    sms: createHttpProvider(workerConfig.smsUrl),
+    push: createHttpProvider(workerConfig.pushUrl),
+  }
+  const listener = listenForWork(config.databaseUrl)
+  const recorder = createRecorder(
+    (group) => recordOutcomes(database, group),
+    (error, count) =>
+      logger.error({ err: error, count }, 'outcomes could not be written; their leases run out'),
+  )
 
-await Promise.all([
-  runDeliveries(
-    {
-      config: workerConfig,
-      providers,
-      lease: (limit, lease) => leaseJobs(database, limit, workerConfig.leaseMs, lease),
-      recorder,
-      waitForWork: listener.wait,
-      onOutcome: (job, { status, attempt }) => {
-        outcomes.inc({ channel: job.channel, status })
-        const line = {
-          tenant_id: job.tenant,
-          notification: job.id,
-          attempt: job.attempt,
-          detail: attempt?.detail,
-        }
-        if (status === 'delivered') logger.debug(line, status)
-        else logger.info(line, status)
+  const serving = await cell.serve(
+    createServer(withOwnRoutes(cell, (_request, response) => response.writeHead(404).end())),
+  )
+  logger.info({ url: serving.url }, 'delivering')
+
+  await Promise.all([
+    runDeliveries(
+      {
+        config: workerConfig,
+        providers,
+        lease: (limit, lease) => leaseJobs(database, limit, workerConfig.leaseMs, lease),
+        recorder,
+        waitForWork: listener.wait,
+        onOutcome: (job, { status, attempt }) => {
+          outcomes.inc({ channel: job.channel, status })
+          const line = {
+            tenant_id: job.tenant,
+            notification: job.id,
+            attempt: job.attempt,
+            detail: attempt?.detail,
+          }
+          if (status === 'delivered') logger.debug(line, status)
+          else logger.info(line, status)
+        },
+        onError: (error) => logger.warn({ err: error }, 'the queue could not be read'),
       },
-      onError: (error) => logger.warn({ err: error }, 'the queue could not be read'),
-    },
-    cell.stop,
-  ),
-  runPurges(
-    {
-      purgeBatch: () => purgeBatch(database, config.retentionHours),
-      intervalMs: workerConfig.purgeIntervalMs,
-      pause,
-      onPurged: (rows) => logger.info({ rows }, 'purged'),
-      onError: (error) => logger.warn({ err: error }, 'a purge failed'),
-    },
-    cell.stop,
-  ),
-])
-for (const provider of Object.values(providers)) provider.close()
-await listener.stop()
-await serving.stopped
-await database.close()
-logger.info('stopped')
+      cell.stop,
+    ),
+    runPurges(
+      {
+        purgeBatch: () => purgeBatch(database, config.retentionHours),
+        intervalMs: workerConfig.purgeIntervalMs,
+        pause,
+        onPurged: (rows) => logger.info({ rows }, 'purged'),
+        onError: (error) => logger.warn({ err: error }, 'a purge failed'),
+      },
+      cell.stop,
+    ),
+  ])
+  for (const provider of Object.values(providers)) provider.close()
+  await listener.stop()
+  await serving.stopped
+  await database.close()
+  logger.info('stopped')
+}

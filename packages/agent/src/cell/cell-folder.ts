@@ -13,8 +13,8 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAtomically } from '@cellplane/host'
 import { type OsUser, POSTGRES_PASSWORD_BYTES } from '@cellplane/postgres'
-import { writeAtomically } from '../atomic-file.ts'
 
 /** Others may pass through to what is theirs, and list nothing. */
 const PASSABLE = 0o711

@@ -1,7 +1,7 @@
 /** A cell's credentials: from this host's own disk, so that a cell starts without the control plane, and refreshed when it can be. */
 import { readFile } from 'node:fs/promises'
 import { type CellCredentials, cellCredentialsSchema, parseWith } from '@cellplane/contract'
-import { writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
 import type { ControlPlane } from '../control-plane.ts'
 
 /** undefined when there are none, or the file is damaged: then they are fetched. */

@@ -8,7 +8,7 @@ import {
   problem,
   refused,
 } from '@cellplane/contract'
-import { writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
 
 /** A thousand cells are about half a megabyte; more is a mistake or an attack. */
 export const ORDER_BYTES_MAX = 4 * 1024 * 1024

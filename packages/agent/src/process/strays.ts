@@ -7,7 +7,7 @@
  * component's name. On Linux they are read from /proc; elsewhere only the process group is known.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { readProcStat } from './proc-stat.ts'
+import { readProcStat } from '@cellplane/host'
 
 /** `NAME=value` pairs that the component's environment holds, and no other's. Never empty: that would be everyone's. */
 export type EnvironmentMark = readonly [string, ...string[]]

@@ -1,8 +1,9 @@
 /** The fleet as `cellplane up` last ran it: its file with flags applied and the development issuer filled in, as the control plane reads it. */
 import { readFile } from 'node:fs/promises'
 import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
-import { jsonText, writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
 import { Failure } from '../failure.ts'
+import { jsonText } from '../json-text.ts'
 import { stateLayout } from './state-layout.ts'
 
 export async function writePreparedFleet(

@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { jsonText, writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
+import { jsonText } from '../json-text.ts'
 import { readUpRecord, type UpRecord } from './up-record.ts'
 
 export async function rememberRunning(stateDir: string, folder = runningFolder()): Promise<void> {

@@ -1,9 +1,9 @@
 /** What a running `cellplane up` tells other commands: run/up.json in its state directory, gone when it has stopped. */
 import { readFile, rm } from 'node:fs/promises'
 import { parseWith } from '@cellplane/contract'
+import { isRunning, writeAtomically } from '@cellplane/host'
 import { z } from 'zod'
-import { jsonText, writeAtomically } from '../atomic-file.ts'
-import { isRunning } from '../processes/identity.ts'
+import { jsonText } from '../json-text.ts'
 import { stateLayout } from './state-layout.ts'
 
 const upRecordSchema = z.object({

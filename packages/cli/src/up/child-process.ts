@@ -1,8 +1,8 @@
 /** A child process as the supervisor wants it: its end in words, and a stop that is bounded. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
+import { signalProcess } from '@cellplane/host'
 import { pause } from '../pause.ts'
-import { signalProcess } from '../processes/identity.ts'
 import type { Launched, ProcessEnd } from './supervise.ts'
 
 /** Our processes exit with this when their configuration is not valid. */

@@ -1,8 +1,9 @@
 /** The configuration file of every process, as its own package defines it. They hold secrets or their paths: 0600. */
 import { resolve } from 'node:path'
 import { cellsOf, type FleetFile } from '@cellplane/contract/fleet-file'
-import { jsonText, writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
 import { LOCAL_HOST, type StateLayout } from '../fleet/state-layout.ts'
+import { jsonText } from '../json-text.ts'
 import { tenantClaimOf } from '../tokens/development-issuer.ts'
 import { LISTEN_HOST, type PortPlan } from './ports.ts'
 

@@ -1,12 +1,13 @@
 /**
  * `cellplane down`: stops a fleet of this machine from another terminal, and ends what one left whose `up` was killed.
  */
+
+import { isRunning, type ProcessIdentity, signalProcess } from '@cellplane/host'
 import { Failure } from '../failure.ts'
 import { forgetRunning } from '../fleet/running.ts'
 import { type StateLayout, stateLayout } from '../fleet/state-layout.ts'
 import { removeUpRecord } from '../fleet/up-record.ts'
 import { pause } from '../pause.ts'
-import { isRunning, type ProcessIdentity, signalProcess } from '../processes/identity.ts'
 import { endCells, endPlanes, hasRunningCells } from './leftovers.ts'
 import { acquireLock, lockOwner } from './lock.ts'
 

@@ -13,9 +13,10 @@ import {
 } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
 import { keyIdOf } from '@cellplane/contract'
-import { jsonText, writeAtomically } from '../atomic-file.ts'
+import { writeAtomically } from '@cellplane/host'
 import { Failure } from '../failure.ts'
 import type { StateLayout } from '../fleet/state-layout.ts'
+import { jsonText } from '../json-text.ts'
 import { issuerJwks } from '../tokens/development-issuer.ts'
 
 /** 256 bits, as base64url. */
@@ -35,16 +36,10 @@ export async function ensureKeys(layout: StateLayout): Promise<void> {
   for (const file of secrets)
     await ensureFile(file, () => `${randomBytes(SECRET_BYTES).toString('base64url')}\n`)
   for (const file of [layout.topologyKey, layout.issuerKey]) await ensureFile(file, newPrivateKey)
-  await writeAtomically(
-    layout.topologyJwks,
-    jsonText(topologyJwks(await readPrivateKey(layout.topologyKey))),
-    PRIVATE,
-  )
-  await writeAtomically(
-    layout.issuerJwks,
-    jsonText(issuerJwks(await readPrivateKey(layout.issuerKey))),
-    PUBLIC,
-  )
+  await writeAtomically(layout.topologyJwks, jsonText(topologyJwks(await readPrivateKey(layout.topologyKey))))
+  await writeAtomically(layout.issuerJwks, jsonText(issuerJwks(await readPrivateKey(layout.issuerKey))), {
+    mode: PUBLIC,
+  })
 }
 
 export async function readSecret(file: string): Promise<string> {
@@ -57,7 +52,7 @@ async function ensureFile(file: string, make: () => string): Promise<void> {
     await chmod(file, PRIVATE)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    await writeAtomically(file, make(), PRIVATE)
+    await writeAtomically(file, make())
   }
 }
 

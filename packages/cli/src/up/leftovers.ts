@@ -6,10 +6,10 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isRunning, type ProcessIdentity, signalProcess } from '@cellplane/host'
 import { adoptPostgres } from '@cellplane/postgres'
 import type { StateLayout } from '../fleet/state-layout.ts'
 import { pause } from '../pause.ts'
-import { isRunning, type ProcessIdentity, signalProcess } from '../processes/identity.ts'
 import { CONTROL_POSTGRES } from './control-postgres.ts'
 
 /** A plane whose parent is gone stops by itself; this is for one that hangs. */

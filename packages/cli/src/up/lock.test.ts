@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { identify } from '../processes/identity.ts'
+import { identify } from '@cellplane/host'
 import { makeFolder } from '../testing.ts'
 import { acquireLock, lockOwner } from './lock.ts'
 

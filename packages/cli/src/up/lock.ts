@@ -6,8 +6,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { identify, isRunning, type ProcessIdentity } from '@cellplane/host'
 import { Failure } from '../failure.ts'
-import { identify, isRunning, type ProcessIdentity } from '../processes/identity.ts'
 
 export type Lock = { release(): Promise<void> }
 

@@ -12,9 +12,8 @@
  * What runs is written down (pid and start time), so that the next `up` can end what a killed one left.
  */
 import { rm } from 'node:fs/promises'
-import { writeAtomically } from '../atomic-file.ts'
+import { identify, writeAtomically } from '@cellplane/host'
 import { pause } from '../pause.ts'
-import { identify } from '../processes/identity.ts'
 
 export type Launched = {
   pid: number

@@ -1,6 +1,7 @@
 /** The topology as files, base.json and overlay.json: for consumers on the same machine, and the control plane's own second copy. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAtomically } from '@cellplane/host'
 import type { HeldDocument, Published } from './published.ts'
 
 export const BASE_FILE = 'base.json'
@@ -15,7 +16,7 @@ export function createPublishedFiles(folder: string) {
   async function write(name: string, held: HeldDocument | null): Promise<void> {
     if (!held || written.get(name) === held.etag) return
     const file = join(folder, name)
-    if ((await read(file)) !== held.text) await writeAtomically(folder, name, held.text)
+    if ((await read(file)) !== held.text) await writeAtomically(file, held.text, { mode: 0o644 })
     written.set(name, held.etag)
   }
 
@@ -36,24 +37,5 @@ async function read(file: string): Promise<string | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
-  }
-}
-
-/** A reader sees the old text or the new one, and after a power cut as well: the data is on disk before the name is. */
-async function writeAtomically(folder: string, name: string, text: string): Promise<void> {
-  const temporary = join(folder, `.${name}.tmp`)
-  const file = await open(temporary, 'w', 0o644)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, join(folder, name))
-  const directory = await open(folder, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

@@ -1,11 +1,11 @@
 /**
  * The last good documents on disk: what lets a router that restarts while the control plane is gone serve at once.
  *
- * A file is written beside its place and renamed into it after it reached the disk, so that a crash leaves the old one
- * or the new one. What is read back is believed no more than what comes from the network: the caller accepts it anew.
+ * A crash leaves the old file or the new one. What is read back is believed no more than what comes from the network: the caller accepts it anew.
  */
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAtomically } from '@cellplane/host'
 
 export type DocumentName = 'base' | 'overlay' | 'jwks'
 
@@ -29,27 +29,6 @@ export async function openLastGood(folder: string): Promise<LastGood> {
         throw error
       }
     },
-    async write(name, text) {
-      const temporary = `${pathOf(name)}.new`
-      const file = await open(temporary, 'w', 0o600)
-      try {
-        await file.writeFile(text)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await rename(temporary, pathOf(name))
-      await syncFolder(folder)
-    },
-  }
-}
-
-/** The rename itself is on disk only when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
+    write: (name, text) => writeAtomically(pathOf(name), text),
   }
 }

@@ -34,6 +34,15 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startedAt === identity.startedAt
 }
 
+/** A signal to somebody who may have ended meanwhile. A negative number is a process group. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 function startFromProc(pid: number): string | undefined {
   const stat = readProcStat(pid)
   return stat && `${bootId()}/${stat.startTicks}`
