@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { waitFor } from '@cellplane/testing'
 import { deliveryKey } from '../notification/delivery-key.ts'
+import { countUnfinished } from '../store/queue.ts'
 import { PATIENCE_MS, startApi, startTestService, type TestCell, type TestService } from '../test-service.ts'
 
 type Worker = Awaited<ReturnType<TestService['spawn']>>
@@ -19,7 +20,15 @@ after(async () => {
   await api?.stop()
   await service?.stop()
 })
-afterEach(() => service.faults.order({ kind: 'unavailable', count: 0 }))
+/** One test's leftovers would meet the next one's faults. */
+afterEach(async () => {
+  service.faults.order({ kind: 'unavailable', count: 0 })
+  await waitFor(
+    'the queue to be empty',
+    PATIENCE_MS,
+    async () => (await countUnfinished(api.database, 1)) === 0,
+  )
+})
 
 const PUSH = { channel: 'push', to: 'device-1', body: 'hello' }
 

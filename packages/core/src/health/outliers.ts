@@ -29,7 +29,7 @@ export type OutlierPolicy = {
   rampMs: number
 }
 
-/** Envoy's and linkerd's defaults, but quicker: a shard has another cell, so an ejection costs little. */
+/** Five failures in a row is Envoy's default; the times are shorter than its, since a shard has another cell and an ejection costs little. */
 export const OUTLIER_POLICY: OutlierPolicy = {
   failuresMax: 5,
   connectFailuresMax: 2,

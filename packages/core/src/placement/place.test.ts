@@ -206,11 +206,11 @@ describe('with a former table', () => {
         ({ cells: first, policy }, events) => {
           let cells: PlacedCell[] = first
           let { table } = placed(null, cells, policy)
-          for (const { kind, at, weight } of events) {
+          for (const [i, { kind, at, weight }] of events.entries()) {
             const zone = `zone-${at % 5}`
-            if (kind === 'add') cells = [...cells, { slot: 1000 + cells.length + at, weight, zone }]
-            else if (kind === 'remove') cells = cells.filter((_, i) => i !== at % cells.length)
-            else cells = cells.map((cell, i) => (i === at % cells.length ? { ...cell, weight } : cell))
+            if (kind === 'add') cells = [...cells, { slot: 1000 + i, weight, zone }]
+            else if (kind === 'remove') cells = cells.filter((_, n) => n !== at % cells.length)
+            else cells = cells.map((cell, n) => (n === at % cells.length ? { ...cell, weight } : cell))
             const next = place(table, cells, policy)
             // Few light cells and a heavy one: a refusal, which has its own tests.
             if (!next.ok) return
