@@ -42,8 +42,7 @@ export async function loseTheControlPlane(fleet: TestFleet, plan: GonePlan): Pro
   const baseBefore = await baseText(fleet)
   const endpoint = before.cells.find((cell) => cell.id === plan.crash.cell)!.endpoint!
 
-  const killed = fleet.planePid('control')
-  signalAll([killed!], 'SIGKILL')
+  signalAll([await pidOf('the control plane', () => fleet.planePid('control'))], 'SIGKILL')
   const squatter = await takePort(fleet.ports.control)
   const load = runLoad({
     requestsPerSecond: plan.requestsPerSecond,
@@ -53,8 +52,10 @@ export async function loseTheControlPlane(fleet: TestFleet, plan: GonePlan): Pro
     send: traffic.send,
   })
 
-  const crashed = fleet.componentPid(plan.crash.cell, plan.crash.component)
-  signalAll([crashed!], 'SIGKILL')
+  const crashed = await pidOf('the component', () =>
+    fleet.componentPid(plan.crash.cell, plan.crash.component),
+  )
+  signalAll([crashed], 'SIGKILL')
   const crashedAt = performance.now()
   await waitFor(
     'the crashed component to answer again',
@@ -65,9 +66,9 @@ export async function loseTheControlPlane(fleet: TestFleet, plan: GonePlan): Pro
   )
   const componentBackMs = performance.now() - crashedAt
 
-  const router = fleet.planePid('router-2')
+  const router = await pidOf('the router', () => fleet.planePid('router-2'))
   // As an operator restarts one. A router that is killed with SIGKILL cuts what it has in flight, as any proxy does.
-  signalAll([router!], 'SIGTERM')
+  signalAll([router], 'SIGTERM')
   const routerStoppedAt = performance.now()
   await waitFor(
     'a new router to be ready from its disk',
@@ -99,6 +100,9 @@ export async function loseTheControlPlane(fleet: TestFleet, plan: GonePlan): Pro
     statesAfter: statesOf(after),
   }
 }
+
+/** A process that is just being restarted has no pid for a moment. */
+const pidOf = (what: string, look: () => number | undefined) => waitFor(`the pid of ${what}`, 10_000, look)
 
 function statesOf(status: Awaited<ReturnType<TestFleet['status']>>): string {
   return status.cells.map((cell) => `${cell.id} ${cell.state}`).join(', ')

@@ -76,8 +76,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 function fromApi(error: ApiError): Failure {
   const remedy = REMEDIES[error.code]
-  return new Failure(error.code, remedy ? `${error.message}; ${remedy}` : error.message, {
-    problems: error.problem?.problems ?? [],
-    cause: error,
-  })
+  // The error's own message repeats its problems, which are printed, and given to scripts, apart from it.
+  const detail = error.problem?.detail ?? error.message
+  const problems = (error.problem?.problems ?? []).filter(({ message }) => message !== detail)
+  return new Failure(error.code, remedy ? `${detail}; ${remedy}` : detail, { problems, cause: error })
 }

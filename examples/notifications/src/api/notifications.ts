@@ -42,9 +42,12 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
     return c.json({ id: accepted.id, status: 'queued' }, 202)
   })
 
-  /** Of this cell only. `cells.remaining` may hold more: ask each with `x-cell`. */
+  /**
+   * Of this cell only. `cells.remaining` may hold more: ask each with `x-cell`. Asked directly, without a router, a cell
+   * does not know the tenant's other cells, and so never says that it is all.
+   */
   routes.get('/', async (c) => {
-    const { tenant, shard } = c.var.admission
+    const { tenant, shard, isRouted } = c.var.admission
     const limit = limitOf(c.req.query('limit'))
     const rows = await listNotifications(database, tenant, cursorOf(c.req.query('cursor')), limit + 1)
     const items = rows.slice(0, limit)
@@ -53,7 +56,7 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
     return c.json({
       items,
       next,
-      complete: next === null && remaining.length === 0,
+      complete: isRouted && next === null && remaining.length === 0,
       cells: { answered: [cell.config.cell], remaining },
     })
   })

@@ -49,7 +49,8 @@ export function createTokenVerifier(
           `the Authorization header is not "Bearer <token>" with a signed JWT of at most ${TOKEN_BYTES_MAX} bytes`,
         )
       }
-      if (await keys.refresh('age')) verdicts.clear()
+      // Not waited for: an issuer that is slow to answer must not slow our requests.
+      void keys.refresh('age').then((hasChanged) => hasChanged && verdicts.clear())
       const digest = hash('sha256', token, 'base64')
       const known = verdicts.get(digest)
       if (known) {

@@ -32,7 +32,7 @@ export function planCommand(): Command {
     .action(async (flags: Flags) => {
       const read = await requireFleetFile(flags.fleet)
       const fleet = overrideCells(read, flags.cells)
-      const plan = planFleet(fleet, flags.keys === undefined ? [] : await readSample(flags.keys))
+      const plan = planFleet(fleet, flags.keys === undefined ? undefined : await readSample(flags.keys))
       if (!plan.ok) throw invalidFleet(read.path, plan.problems)
       printResult(flags.json, plan.value, () => formatPlan(plan.value))
       if (plan.value.lints.some(({ severity }) => severity === 'error')) process.exitCode = EXIT.failed

@@ -45,7 +45,7 @@ export type PlannedCell = {
 }
 
 /** `sampleKeys` are partition keys of real requests, each as often as it occurs. Problems are those of the placement. */
-export function planFleet(fleet: FleetFile, sampleKeys: readonly string[]): Parsed<FleetPlan> {
+export function planFleet(fleet: FleetFile, sampleKeys: readonly string[] | undefined): Parsed<FleetPlan> {
   const declared = cellsOf(fleet)
   const policy = placementPolicyOf(fleet)
   const slotted = declared.map((cell, slot) => ({ ...cell, slot }))
@@ -75,14 +75,14 @@ export function planFleet(fleet: FleetFile, sampleKeys: readonly string[]): Pars
       },
       blast_radius: blastRadius(
         { table, shardSize: policy.shardSize, cells: serving },
-        tenantsOf(sampleKeys),
+        tenantsOf(sampleKeys ?? []),
         policy,
         [],
       ),
       sizing: fleet.sizing
         ? sizeFleet(fleet.sizing, serving.length, fleet.cells.capacity, policy.shardSize)
         : null,
-      lints: [...lintPartitionKey(fleet.partition_key, sampleKeys), ...lintBuckets(sampleKeys, policy)],
+      lints: [...lintPartitionKey(fleet.partition_key, sampleKeys), ...lintBuckets(sampleKeys ?? [], policy)],
     },
   }
 }

@@ -71,7 +71,9 @@ export const overrideSchema = z.strictObject({
 export type Override = z.infer<typeof overrideSchema>
 
 const formerTableSchema = z.strictObject({
-  version: versionSchema.describe('The last base version in which it was the table.'),
+  version: versionSchema.describe(
+    'The last base version in which it was the table; of several that were packed into it, the newest.',
+  ),
   until: z.iso.datetime().describe('Kept until then, because ids or work may refer to it.'),
   table: base64,
 })

@@ -41,6 +41,15 @@ function value<T>(result: { ok: true; value: T } | { ok: false; problems: unknow
   return result.value
 }
 
+/** The rows of a table in its wire form, with the shard size of the example. */
+function bucketsOf(table: string): number[][] {
+  const { buckets, shard_size: size } = exampleFleet().placement
+  const slots = value(decodeTable(table, buckets, size))
+  return Array.from({ length: buckets }, (_, bucket) => [
+    ...slots.subarray(bucket * size, (bucket + 1) * size),
+  ])
+}
+
 test('the same registry gives the same base again, whenever it is planned', () => {
   const first = value(plan(activeCells(4), null))
   assert.ok(first.isChanged)
@@ -62,15 +71,35 @@ test('a replaced table is kept as a former one until its time is over', () => {
   assert.deepEqual(later.base.former_tables, [])
 })
 
-test('a change that would push out a former table that is still needed is refused with the remedy', () => {
+test('former tables beyond what a document holds are packed, and every cell that a bucket ever had is still found', () => {
   let base = value(plan(activeCells(4), null)).base
-  for (let n = 5; n <= 12; n++) base = value(plan(activeCells(n), base)).base
-  assert.equal(base.former_tables.length, 8)
-  const refused = plan(activeCells(13), base)
-  assert.ok(!refused.ok)
+  const hadBy = bucketsOf(base.table).map((row) => new Set(row))
+  for (let n = 5; n <= 16; n++) {
+    base = value(plan(activeCells(n), base)).base
+    for (const [bucket, row] of bucketsOf(base.table).entries())
+      for (const slot of row) hadBy[bucket]!.add(slot)
+  }
+  assert.ok(base.former_tables.length <= 8, `${base.former_tables.length}`)
+  const known = [base.table, ...base.former_tables.map((one) => one.table)].map(bucketsOf)
+  for (const [bucket, had] of hadBy.entries()) {
+    const found = new Set(known.flatMap((rows) => rows[bucket]!))
+    for (const slot of had) assert.ok(found.has(slot), `bucket ${bucket} had slot ${slot}`)
+  }
+})
+
+test('a change that would lose a bucket’s former cells is refused with the remedy', () => {
+  // Two cells at a time, and never the same: each change leaves two more behind in every bucket.
+  const generation = (i: number) => activeCells(24).slice(2 * i, 2 * i + 2)
+  let base = value(plan(generation(0), null)).base
+  let refused: ReturnType<typeof plan> | undefined
+  for (let i = 1; i < 12 && !refused; i++) {
+    const next = plan(generation(i), base)
+    if (next.ok) base = next.value.base
+    else refused = next
+  }
+  assert.ok(refused && !refused.ok)
   assert.equal(refused.problems[0]?.code, 'FORMER_TABLES_FULL')
   assert.match(refused.problems[0]?.message ?? '', /wait until 2026-01-01T01:00:00.000Z/)
-  assert.equal(value(plan(activeCells(13), base, NOW + HOUR)).base.former_tables.length, 1)
 })
 
 test('a pin changes the base and not the table', () => {

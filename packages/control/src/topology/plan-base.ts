@@ -70,6 +70,7 @@ export function planBase(wish: BaseWish): Parsed<BasePlan> {
         }
       : null,
     table.value.table,
+    fleet.placement.shard_size,
     now,
   )
   if (!former.ok) return former

@@ -13,8 +13,9 @@ export type PartitionKeyDeclaration = {
 
 /** Fewer values than this leave cells idle and one overloaded, whatever the hash. */
 const DISTINCT_VALUES_MIN = 100
-/** Names of things that a person or company changes during its life. */
-const CHANGING = /e-?mail|phone|mobile|user-?name|nick|display|ip$|address|session|plan|tier/i
+/** Names of things that a person or company changes during its life, or that are new with each request. */
+const CHANGING =
+  /e-?mail|phone|mobile|user-?name|nick|display|ip$|address|session|plan|tier|request|trace|correlation|nonce|jti|token|time|date/i
 /** Names of things with a handful of values. */
 const FEW_VALUED = /region|country|locale|lang|zone|tier|plan|type|kind|role|env|version/i
 /** Where a key cannot be read from the request alone. */
@@ -25,7 +26,7 @@ const SAMPLE_MIN = 20
 const TOP_SHARE_MAX = 0.2
 
 /** @param sampleKeys keys of real requests, repeated as often as they occur */
-export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys: readonly string[] = []): Lint[] {
+export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys?: readonly string[]): Lint[] {
   const lints: Lint[] = []
   if (key.changes === true) {
     lints.push(
@@ -76,11 +77,19 @@ export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys: reado
       ),
     )
   }
-  return [...lints, ...lintSample(sampleKeys)]
+  return sampleKeys === undefined ? lints : [...lints, ...lintSample(sampleKeys)]
 }
 
 function lintSample(keys: readonly string[]): Lint[] {
-  if (keys.length < SAMPLE_MIN) return []
+  if (keys.length < SAMPLE_MIN) {
+    return [
+      lint.warning(
+        'KEY_SAMPLE_TOO_SMALL',
+        'keys',
+        `the sample has ${keys.length} keys, which says nothing about how many there are; expected at least ${SAMPLE_MIN}, one for each request`,
+      ),
+    ]
+  }
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
   const top = Math.max(...counts.values())
