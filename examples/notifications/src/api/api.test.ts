@@ -111,7 +111,9 @@ test('a list is paged newest first, each notification once', async () => {
   const seen: unknown[] = []
   let cursor = ''
   for (let pages = 0; pages < 10; pages++) {
-    const { body } = await api.ask('lister', `/v1/notifications?limit=3${cursor}`)
+    const { body } = await api.ask('lister', `/v1/notifications?limit=3${cursor}`, {
+      headers: service.routed('lister', 'cell-001'),
+    })
     seen.push(...(body['items'] as { id: string }[]).map(({ id }) => id))
     assert.equal(body['complete'], body['next'] === null)
     if (body['next'] === null) break
@@ -120,6 +122,11 @@ test('a list is paged newest first, each notification once', async () => {
   // Within one millisecond the order is by chance.
   assert.deepEqual([...seen].sort(), [...sent].sort())
   assert.equal(new Set(seen).size, 7)
+})
+
+test('a list that is asked of a cell directly never says that it is all', async () => {
+  const { body } = await api.ask('direct', '/v1/notifications')
+  assert.deepEqual([body['items'], body['next'], body['complete']], [[], null, false])
 })
 
 test('a list says which other cells may hold more, as the router named them', async () => {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { ENDPOINTS_CLAIM } from '@cellplane/client'
 import { partitionKeyProblem } from '@cellplane/contract'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { aboutLocalFleet, collect, createCommand, duration, type JsonFlag } from '../command.ts'
 import { Failure, usageFailure } from '../failure.ts'
 import { connect, type FleetFlags, locateState } from '../fleet/locate.ts'
@@ -33,7 +33,11 @@ export function tokenCommand(): Command {
         ['cellplane token --admin', 'the file with the operators’ token'],
       ],
     })
-      .option('--expires <time>', 'from now: 90s, 15m, 12h, 7d', duration, HOURS_12)
+      .addOption(
+        new Option('--expires <time>', 'from now: 90s, 15m, 12h, 7d')
+          .argParser(duration)
+          .default(HOURS_12, '12h'),
+      )
       .option('--claim <name=value>', 'a further claim; may be repeated', collect)
       .option('--endpoints', `add the claim ${ENDPOINTS_CLAIM} with the tenant’s endpoints, home first`)
       .option('--admin', 'print the path of the operators’ token')
