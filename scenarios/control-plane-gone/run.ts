@@ -121,7 +121,7 @@ function takePort(port: number): Promise<Server> {
       new Promise<Server | undefined>((resolve) => {
         const server = createServer((socket) => socket.destroy())
         server.once('error', () => resolve(undefined))
-        server.listen({ port, host: '127.0.0.1' }, () => resolve(server))
+        server.unref().listen({ port, host: '127.0.0.1' }, () => resolve(server))
       }),
   )
 }

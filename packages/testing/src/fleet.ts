@@ -83,11 +83,15 @@ export async function startFleet(options: TestFleetOptions) {
     status,
     /** Runs a CLI command against this fleet; stdout. */
     cli: (...args: string[]) => cli(args, folder, fleetFile),
-    /** Every process of a cell, PostgreSQL's children too. */
-    cellPids: (cell: string): number[] => recordedPids(runFolderOf(cell)).flatMap(processTree),
+    /** Every process of a cell, PostgreSQL and its backends too. */
+    cellPids: (cell: string): number[] =>
+      [
+        ...recordedPids(runFolderOf(cell)),
+        ...postgresPid(join(folder, 'hosts/local/cells', cell, 'postgres')),
+      ].flatMap(processTree),
     /** Undefined while it is being restarted. */
     componentPid: (cell: string, component: string): number | undefined =>
-      recordedPids(runFolderOf(cell), component)[0],
+      recordedPids(runFolderOf(cell), `${component}.run`)[0],
     /** Of `control`, `agent`, `router-1` …; undefined while it is being restarted. */
     planePid: (plane: string): number | undefined => recordedPids(join(folder, 'run'), plane)[0],
     /** Administrator's access to a cell's own database, as only its host has it. */
@@ -155,6 +159,12 @@ async function cli(args: string[], stateDir: string, fleetFile: string): Promise
     stateDir,
   ])
   return stdout
+}
+
+/** The postmaster's pid is the first line of its own pid file. */
+function postgresPid(dataDir: string): number[] {
+  const pid = Number.parseInt(readFileSync(join(dataDir, 'postmaster.pid'), 'utf8'), 10)
+  return isAlive(pid) ? [pid] : []
 }
 
 /** Pids of live processes in a folder of records (`<name>.json` with a pid each). */
