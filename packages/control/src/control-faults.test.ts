@@ -118,6 +118,39 @@ test('a base row that was cut off is repaired from the file; without the file no
   assert.equal((await fixture.call('listVersions')).body.versions.length, 1)
 })
 
+test('an overlay row that was cut off is replaced in a new epoch, with the marks of the file if there is one', async (t) => {
+  const fixture = await createFixtureFor(t, postgres)
+  await fixture.startFleet()
+  const overlay = async () => (await fixture.call('getOverlay')).body
+  const corrupt = async (row: string) => {
+    await fixture.stop()
+    await sql(fixture.databaseUrl, `UPDATE overlays SET document = ${row}`)
+  }
+  fixture.cells.get('cell-001')!.isHealthy = false
+  await fixture.waitFor('the mark', async () => (await overlay()).unhealthy.length === 1)
+  const { unhealthy } = await overlay()
+  await fixture.waitFor('the file', async () =>
+    (await readFile(fixture.file('published/overlay.json'), 'utf8')).includes('"unhealthy":[{'),
+  )
+
+  await corrupt(
+    `json_build_object('epoch', 1, 'version', document->'version', 'text', left(document->>'text', 50))`,
+  )
+  fixture.setReporting(false)
+  await fixture.start()
+  await fixture.waitFor('the new epoch', async () => (await overlay()).epoch === 2)
+  assert.deepEqual((await overlay()).unhealthy, unhealthy)
+  await fixture.waitFor('its base', async () => (await fixture.call('getBase')).body.epoch === 2)
+
+  await corrupt(`'{"epoch": "?"}'`)
+  await writeFile(fixture.file('published/overlay.json'), '{"format":1,"kind"')
+  fixture.setReporting(true)
+  await fixture.start()
+  await fixture.waitFor('the next epoch', async () => (await overlay()).epoch === 3)
+  await fixture.waitFor('the mark, seen anew', async () => (await overlay()).unhealthy.length === 1)
+  await fixture.waitFor('automation to go on', async () => !(await fixture.status()).automation.is_frozen)
+})
+
 test('a store that is an older copy begins a new epoch', async (t) => {
   const fixture = await createFixtureFor(t, postgres)
   await fixture.startFleet()

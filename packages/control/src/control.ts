@@ -14,6 +14,7 @@ import { topologyHandlers } from './api/handlers/topology.ts'
 import { type RunningServer, serveApi } from './api/server.ts'
 import { createTopologyEvents } from './api/topology-events.ts'
 import { createBell } from './bell.ts'
+import { monotonicNow } from './clock.ts'
 import type { ControlConfig } from './config.ts'
 import { startObservations } from './health/observations.ts'
 import { createAutomation } from './leader/automation.ts'
@@ -121,7 +122,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     now,
   })
   const tenantChanges = createTenantChanges(fleet, published, now)
-  const blastRadius = createBlastRadiusMeter(store, published, now)
+  const blastRadius = createBlastRadiusMeter(store, published, monotonicNow)
   const shared = { store, published, observations, tenure: () => tenure }
   const api = createApi({
     handlers: {
@@ -135,7 +136,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
         tenants,
         ordersChanged,
         metrics,
-        now,
+        now: monotonicNow,
       }),
     },
     authenticate: createAuthenticator(config.tokens),

@@ -18,14 +18,15 @@ const HOLD_MS = 30_000
 
 type Second = { second: number; requests: number; failures: number }
 type Counters = Pick<RouterReport['cells'][number], 'requests' | 'errors' | 'connect_failures'>
+/** `since` in ms since the epoch. */
 export type GrayMark = { since: number; reason: string }
 
 export type GrayDetector = ReturnType<typeof createGrayDetector>
 
-/** Remembers as many routers as their reports are kept of, the latest; slots are bounded by their type. */
+/** `now` is in ms that never step back. Remembers as many routers as their reports are kept of, the latest; slots are bounded by their type. */
 export function createGrayDetector() {
   const windows = new Map<number, Second[]>()
-  const marks = new Map<number, GrayMark>()
+  const marks = new Map<number, GrayMark & { foundAt: number }>()
   const lastOf = new Map<string, { startedAt: string; counters: Map<number, Counters> }>()
 
   function add(slot: number, requests: number, failures: number, now: number): void {
@@ -61,7 +62,7 @@ export function createGrayDetector() {
     judge(slot: number, now: number): GrayMark | undefined {
       const mark = marks.get(slot)
       if (mark) {
-        if (now - mark.since < HOLD_MS) return mark
+        if (now - mark.foundAt < HOLD_MS) return mark
         marks.delete(slot)
         windows.delete(slot)
         return undefined
@@ -76,7 +77,7 @@ export function createGrayDetector() {
       }
       if (requests < REQUESTS_MIN || failures < requests * FAILED_SHARE_MIN) return undefined
       const reason = `gray: its health path answers, but routers saw ${failures} of ${requests} requests fail within ${WINDOW_SECONDS} s`
-      const found = { since: now, reason }
+      const found = { since: Date.now(), foundAt: now, reason }
       marks.set(slot, found)
       return found
     },

@@ -6,6 +6,7 @@
 import type { Cell, Holdings } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { type CellFacts, type ProbeState, sharedStores } from '@cellplane/core'
+import { monotonicNow } from '../clock.ts'
 import { createHostReports } from '../hosts/host-reports.ts'
 import { createRouterReports } from '../routers/router-reports.ts'
 import type { HeldBase } from '../topology/published.ts'
@@ -16,15 +17,15 @@ export type Observations = ReturnType<typeof startObservations>
 
 /** `onChange` is called when a cell's probed health changed. */
 export function startObservations(fleet: FleetFile, now: () => number, onChange: () => void) {
-  const hosts = createHostReports(now)
-  const routers = createRouterReports(now)
+  const hosts = createHostReports(monotonicNow)
+  const routers = createRouterReports(monotonicNow)
   const gray = createGrayDetector()
   const prober = startProber(fleet.health, now, onChange)
 
   /** What the probes say, unless the routers know better. */
   function stateOf(slot: number): ProbeState {
     const state = prober.stateOf(slot)
-    const mark = state.health === 'unhealthy' ? undefined : gray.judge(slot, now())
+    const mark = state.health === 'unhealthy' ? undefined : gray.judge(slot, monotonicNow())
     return mark ? { health: 'unhealthy', since: mark.since, reason: mark.reason, contrary: 0 } : state
   }
 

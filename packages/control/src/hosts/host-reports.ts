@@ -7,11 +7,11 @@ export const HOST_SILENT_AFTER_MS = 5_000
 
 export type CellReport = HostReport['cells'][number]
 
-type Heard = { report: HostReport; receivedAt: number; cells: Map<string, CellReport> }
+type Heard = { report: HostReport; receivedAt: number; at: Date; cells: Map<string, CellReport> }
 
 export type HostReports = ReturnType<typeof createHostReports>
 
-/** `now` gives ms since the epoch. Hosts are bounded by the registry: the API takes no report of an unknown one. */
+/** `now` gives ms that never step back. Hosts are bounded by the registry: the API takes no report of an unknown one. */
 export function createHostReports(now: () => number) {
   const heard = new Map<string, Heard>()
   const unsaved = new Set<string>()
@@ -26,7 +26,7 @@ export function createHostReports(now: () => number) {
     accept(report: HostReport): boolean {
       const before = heard.get(report.host)?.report
       const cells = new Map(report.cells.map((cell) => [cell.id, cell]))
-      heard.set(report.host, { report, receivedAt: now(), cells })
+      heard.set(report.host, { report, receivedAt: now(), at: new Date(), cells })
       unsaved.add(report.host)
       return JSON.stringify(before?.cells) !== JSON.stringify(report.cells)
     },
@@ -51,6 +51,6 @@ export function createHostReports(now: () => number) {
   }
 }
 
-function storedHost({ report, receivedAt }: Heard): StoredHost {
-  return { host: report.host, last_report_at: new Date(receivedAt).toISOString() }
+function storedHost({ report, at }: Heard): StoredHost {
+  return { host: report.host, last_report_at: at.toISOString() }
 }

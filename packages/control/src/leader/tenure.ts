@@ -18,12 +18,13 @@ import { type Cell, formatProblems, type HostOrder, type Override } from '@cellp
 import { compileOverlay, TOPOLOGY_TTL_SECONDS } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Bell } from '../bell.ts'
+import { monotonicNow } from '../clock.ts'
 import type { ControlConfig } from '../config.ts'
 import type { Observations } from '../health/observations.ts'
 import { planOrder } from '../hosts/order.ts'
 import { planDeclarations } from '../registry/declare.ts'
 import { CELLS, HOSTS, ORDERS, OVERRIDES, ROUTERS, type StoredCell } from '../store/collections.ts'
-import { intact, NotLeader, type Store, type StoreReader } from '../store/store.ts'
+import { intact, NotLeader, type Store, type StoreReader, StoreRowInvalid } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
 import { isSameMarks, planOverlay } from '../topology/plan-overlay.ts'
 import type { Published } from '../topology/published.ts'
@@ -77,16 +78,18 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   let changes = 0
   /** What the last base was planned of, when, and why it could not be published. */
   let planned = { of: '', at: 0, refusal: '' }
-  let reportsSavedAt = 0
+  let reportsSavedAt = Number.NEGATIVE_INFINITY
   const orders = new Map<string, HostOrder>()
 
   async function begin(): Promise<number> {
     const fileText = await files.readBase().catch(() => undefined)
+    const overlayFileText = await files.readOverlay().catch(() => undefined)
     const keys = new Map([[config.signingKey.id, config.signingKey.publicKey]])
     const recovered = await recoverTopology({
       store,
       published,
       fileText,
+      overlayFileText,
       keys,
       fleet: fleet.fleet,
       now: now(),
@@ -117,9 +120,9 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     if (epoch === undefined || !cells.some(({ cell }) => cell.state === 'active' && cell.role === 'serving'))
       return
     const of = `${changes} ${JSON.stringify(cells)}`
-    if (planned.of !== of || formerTableExpires(now()) || now() - planned.at > BASE_REVIEW_MS) {
+    if (planned.of !== of || formerTableExpires(now()) || monotonicNow() - planned.at > BASE_REVIEW_MS) {
       const base = await publisher.publishBase(readInputs, epoch, now())
-      planned = { of, at: now(), refusal: base.ok ? '' : formatProblems(base.problems) }
+      planned = { of, at: monotonicNow(), refusal: base.ok ? '' : formatProblems(base.problems) }
     }
     if (planned.refusal !== '') throw new Error(`the base cannot be published: ${planned.refusal}`)
   }
@@ -154,20 +157,32 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
 
   async function reconcileOrders(): Promise<void> {
     if (epoch === undefined) return
+    const invalid: string[] = []
     for (const host of new Set(cells.map(({ cell }) => cell.host))) {
-      const current = orders.get(host) ?? (await store.get(ORDERS, host))
-      const order = planOrder({ host, fleet, directory: config.directory, cells, epoch, current })
-      if (order !== current) {
-        await store.write((writer) => writer.put(ORDERS, host, order))
-        ordersChanged.ring()
+      try {
+        await reconcileOrder(host, epoch)
+      } catch (error) {
+        // A row that cannot be read holds up its own host, not the ones after it.
+        if (!(error instanceof StoreRowInvalid)) throw error
+        invalid.push(error.message)
       }
-      orders.set(host, order)
     }
+    if (invalid.length > 0) throw new Error(invalid.join('; '))
+  }
+
+  async function reconcileOrder(host: string, inEpoch: number): Promise<void> {
+    const current = orders.get(host) ?? (await store.get(ORDERS, host))
+    const order = planOrder({ host, fleet, directory: config.directory, cells, epoch: inEpoch, current })
+    if (order !== current) {
+      await store.write((writer) => writer.put(ORDERS, host, order))
+      ordersChanged.ring()
+    }
+    orders.set(host, order)
   }
 
   async function saveReports(): Promise<void> {
-    if (now() - reportsSavedAt < config.timing.report_save_ms) return
-    reportsSavedAt = now()
+    if (monotonicNow() - reportsSavedAt < config.timing.report_save_ms) return
+    reportsSavedAt = monotonicNow()
     const routers = observations.routers.takeUnsaved()
     const hosts = observations.hosts.takeUnsaved()
     if (routers.length === 0 && hosts.length === 0 && tenants.isEmpty()) return

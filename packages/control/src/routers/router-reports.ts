@@ -8,11 +8,12 @@ export const ROUTER_SILENT_AFTER_MS = 5_000
 /** Router processes that are remembered; more than that is a name made up per report. */
 export const ROUTERS_MAX = 1_000
 
-type Heard = { report: RouterReport; receivedAt: number }
+type Heard = { report: RouterReport; receivedAt: number; at: Date }
 type DocumentVersion = { epoch: number; version: number }
 
 export type RouterReports = ReturnType<typeof createRouterReports>
 
+/** `now` gives ms that never step back. */
 export function createRouterReports(now: () => number) {
   const heard = new Map<string, Heard>()
   const unsaved = new Set<string>()
@@ -28,7 +29,7 @@ export function createRouterReports(now: () => number) {
         heard.delete(silent[0])
       }
       heard.delete(report.router)
-      heard.set(report.router, { report, receivedAt: now() })
+      heard.set(report.router, { report, receivedAt: now(), at: new Date() })
       unsaved.add(report.router)
       return true
     },
@@ -65,10 +66,10 @@ export function createRouterReports(now: () => number) {
   }
 }
 
-function storedRouter({ report, receivedAt }: Heard): StoredRouter {
+function storedRouter({ report, at }: Heard): StoredRouter {
   return {
     router: report.router,
-    last_report_at: new Date(receivedAt).toISOString(),
+    last_report_at: at.toISOString(),
     base: report.base,
     overlay: report.overlay,
     refused_documents: report.refused_documents,

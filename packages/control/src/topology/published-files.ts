@@ -22,6 +22,7 @@ export function createPublishedFiles(folder: string) {
 
   return {
     readBase: (): Promise<string | undefined> => read(join(folder, BASE_FILE)),
+    readOverlay: (): Promise<string | undefined> => read(join(folder, OVERLAY_FILE)),
     /** Brings the files to what is published. Safe to repeat: one that failed is written by the next call. */
     async sync(published: Published): Promise<void> {
       await mkdir(folder, { recursive: true })

@@ -9,12 +9,22 @@
  *                                                                epoch begins, so that no router takes its versions for old ones
  *   the store's row is corrupt and no file helps               → nothing is published until a person restored the row;
  *                                                                routers keep what they have
+ *   the store's overlay is corrupt                             → a new epoch begins, as nobody knows which version routers
+ *                                                                hold; its marks are the file's, or come from health alone
  */
-import type { TrustedKeys } from '@cellplane/contract'
-import { acceptBase, type Snapshot } from '@cellplane/core'
+import type { TopologyBase, TrustedKeys } from '@cellplane/contract'
+import { acceptBase, acceptOverlay, type Snapshot } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
-import { BASES, SETTINGS, SETTINGS_KEY, VERSIONS, versionKey } from '../store/collections.ts'
-import { type Store, StoreRowInvalid } from '../store/store.ts'
+import {
+  BASES,
+  CURRENT_KEY,
+  OVERLAYS,
+  SETTINGS,
+  SETTINGS_KEY,
+  VERSIONS,
+  versionKey,
+} from '../store/collections.ts'
+import { type Store, StoreRowInvalid, type StoreWriter } from '../store/store.ts'
 import type { Published } from './published.ts'
 
 export type RecoverInput = {
@@ -22,6 +32,7 @@ export type RecoverInput = {
   published: Published
   /** The file's text; undefined when there is none. */
   fileText: string | undefined
+  overlayFileText: string | undefined
   keys: TrustedKeys
   fleet: string
   now: number
@@ -33,24 +44,28 @@ export async function recoverTopology(input: RecoverInput): Promise<number> {
   const settings = await store.get(SETTINGS, SETTINGS_KEY)
   const file = fileSnapshot(input)?.base
 
+  let lostOverlay: StoreRowInvalid | undefined
   try {
-    await published.refresh(store)
+    await refreshBase(input, file)
   } catch (error) {
-    if (!(error instanceof StoreRowInvalid) || error.row.table !== BASES.table) throw error
-    if (!file || versionKey(file) !== error.row.key) throw error
-    await repair(input, error)
+    if (!(error instanceof StoreRowInvalid) || error.row.table !== OVERLAYS.table) throw error
+    lostOverlay = error
   }
   const epoch = settings?.epoch ?? 1
   const newest = (await store.list(VERSIONS, { order: 'descending', limit: 1 })).rows[0]?.value
   const isStoreBehind =
     file !== undefined && versionKey(file) > versionKey(newest ?? { epoch: 0, version: 0 })
-  const nextEpoch = isStoreBehind ? Math.max(epoch, file.epoch) + 1 : epoch
+  const nextEpoch = isStoreBehind || lostOverlay ? Math.max(epoch, file?.epoch ?? 0) + 1 : epoch
   if (settings?.epoch !== nextEpoch) {
     await store.write(async (writer) => {
       await writer.put(SETTINGS, SETTINGS_KEY, { fleet, epoch: nextEpoch })
-      const reason = isStoreBehind
-        ? `the published file has (epoch ${file.epoch}, version ${file.version}), the store has less: it is an older copy`
-        : 'the first start on this store'
+      // In the transaction that begins the epoch: a row repaired without it could have its version given twice.
+      if (lostOverlay) await replaceOverlay(writer, input)
+      const reason = lostOverlay
+        ? `the overlay is replaced: ${lostOverlay.message}`
+        : isStoreBehind
+          ? `the published file has (epoch ${file.epoch}, version ${file.version}), the store has less: it is an older copy`
+          : 'the first start on this store'
       await recordChange(
         writer,
         { actor: AUTOMATION, action: 'epoch.begin', subject: `epoch ${nextEpoch}`, reason },
@@ -58,7 +73,29 @@ export async function recoverTopology(input: RecoverInput): Promise<number> {
       )
     })
   }
+  if (lostOverlay) await published.refresh(store)
   return nextEpoch
+}
+
+async function refreshBase(input: RecoverInput, file: TopologyBase | undefined): Promise<void> {
+  try {
+    await input.published.refresh(input.store)
+  } catch (error) {
+    if (!(error instanceof StoreRowInvalid) || error.row.table !== BASES.table) throw error
+    if (!file || versionKey(file) !== error.row.key) throw error
+    await repair(input, error)
+  }
+}
+
+/** With the newest one that can be had, for its marks; it may be older than the lost one, and health corrects it. */
+async function replaceOverlay(writer: StoreWriter, input: RecoverInput): Promise<void> {
+  const { published, overlayFileText, keys } = input
+  const base = published.base()
+  const text = published.overlay()?.text ?? overlayFileText
+  const overlay = base && text !== undefined ? acceptOverlay(null, base.snapshot, text, keys) : undefined
+  if (!overlay?.ok) return writer.remove(OVERLAYS, CURRENT_KEY)
+  const { epoch, version } = overlay.value
+  await writer.put(OVERLAYS, CURRENT_KEY, { epoch, version, text: text! })
 }
 
 /** The file is ours to trust only by its signature, as it is anybody's. */

@@ -66,14 +66,20 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
   }
   /** Kinds that could not be had the last time; said once in the log, not at every poll. */
   const unavailable = new Set<Kind>()
+  /** Texts that are current and not yet on disk: a full disk is tried again, or a restart would find an old document. */
+  const unsaved = new Map<Kind, string>()
+  /** Kinds whose last write failed; said once in the log. */
+  const unwritable = new Set<Kind>()
 
   function adopt(topology: Topology): void {
     options.onTopology(topology)
     current = topology
   }
 
-  function confirmOverlay(): void {
+  async function confirmOverlay(): Promise<void> {
     if (current) adopt({ ...current, overlayConfirmedAt: monotonicNow() })
+    // Here and not at every pass: the file's time says when it was confirmed, and a later one would lengthen its TTL.
+    await save('overlay')
   }
 
   /** `taken`: it is new and current now; `held`: it was current already. */
@@ -145,7 +151,7 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     controlPlaneSeenAt = monotonicNow()
     unavailable.delete(kind)
     if (fetched.kind === 'unchanged') {
-      if (kind === 'overlay' && last.isHeld) confirmOverlay()
+      if (kind === 'overlay' && last.isHeld) await confirmOverlay()
       return
     }
     if (fetched.kind === 'too-large') {
@@ -156,14 +162,23 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     }
     const result = offer(kind, fetched.text, 'origin', monotonicNow())
     answers[kind] = { etag: fetched.etag, isHeld: result !== 'refused' }
-    if (result === 'held' && kind === 'overlay') confirmOverlay()
-    if (result === 'taken') await keep(kind, fetched.text)
+    if (result === 'held' && kind === 'overlay') await confirmOverlay()
+    if (result === 'taken') {
+      unsaved.set(kind, fetched.text)
+      await save(kind)
+    }
   }
 
-  async function keep(kind: Kind, text: string): Promise<void> {
+  async function save(kind: Kind): Promise<void> {
+    const text = unsaved.get(kind)
+    if (text === undefined) return
     try {
       await lastGood.write(kind, text)
+      unsaved.delete(kind)
+      unwritable.delete(kind)
     } catch (error) {
+      if (unwritable.has(kind)) return
+      unwritable.add(kind)
       log.error(
         'the last good document could not be written; a restart without the control plane would use an older one',
         {
@@ -182,6 +197,8 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
   await readDisk('base')
   if (current) await readDisk('overlay')
   async function pass(): Promise<void> {
+    // One that failed before; also while the control plane is gone, when a restart needs the file most.
+    await save('base')
     await ask('base')
     if (current) await ask('overlay')
   }

@@ -108,8 +108,12 @@ async function secondTarget(
 
   if (outcome.kind === 'answered' && outcome.answer.statusCode === MISDIRECTED) {
     if (!deps.budgets.tryRetry(slot, caller.key)) return undefined
-    outcome.answer.resume()
+    // Before the wait, not after it: a body that goes on flowing to this cell outgrows what is kept of it.
+    body.stopSending()
+    outcome.upstream.destroy()
     await deps.refreshTopology()
+    // Nothing is read while nothing is sent to, so this is a defect; here it fails one request and not the process.
+    if (!body.isReplayable) throw new Error('a body outgrew what is kept of it while it was not sent')
     const newer = deps.currentView()
     return { view: newer, target: pick(newer, exchange, route) }
   }

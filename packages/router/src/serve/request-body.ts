@@ -12,7 +12,10 @@ export type RequestBody = {
   readonly isReplayable: boolean
   /** True when the client has sent all of it. */
   readonly isComplete: boolean
-  /** Sends what was read, then the rest as it comes, and ends `sink`. Only one sending at a time. `onProgress` is called for each part. */
+  /**
+   * Sends what was read, then the rest as it comes, and ends `sink`. Only one sending at a time. `onProgress` is called
+   * for each part. Throws when the body is not replayable.
+   */
   sendTo(sink: Writable, onProgress: () => void): void
   /** Detaches from the sink; the client is not read until the next sending. */
   stopSending(): void
@@ -89,6 +92,8 @@ export function createRequestBody(
       return isComplete
     },
     sendTo(next, progress) {
+      // A cell would take what is left for the whole, and say so to the client.
+      if (!isReplayable) throw new Error('a body whose beginning was dropped cannot be sent')
       sink = next
       onProgress = progress
       for (const chunk of kept) next.write(chunk)

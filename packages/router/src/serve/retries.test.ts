@@ -430,3 +430,48 @@ describe('an exchange', { concurrency: 4 }, () => {
       answer.resume()
     }))
 })
+
+// By itself: the router waits a second for the topology, and no longer because the machine is busy.
+test('a body that is still coming when a cell answers 421 reaches the next one whole', () =>
+  withRouter(
+    async ({ fleet, port }) => {
+      const tenant = fleet.tenantOn(0, 1)
+      const agent = new Agent()
+      // Larger than what is kept, and chunked: the client goes on sending while the topology is asked for.
+      const part = 'x'.repeat(32 * 1024)
+      const parts = 40
+      fleet.cells[0]!.intercept = (received, response) => {
+        received.resume()
+        fleet.controlPlane.serve(
+          'base',
+          fleet.controlPlane.sign(
+            fleet.buildBase({
+              overrides: [{ tenant, cells: [2, 1], reason: 'assignment', generation: 2 }],
+            }),
+          ),
+        )
+        response.writeHead(421).end()
+        return true
+      }
+      // Within a second of the start the topology is not asked for again.
+      await new Promise((resolve) => setTimeout(resolve, 1_200))
+      const outgoing = request({
+        port,
+        host: '127.0.0.1',
+        method: 'POST',
+        agent,
+        headers: ['host', 'router.test', 'x-tenant', tenant, 'transfer-encoding', 'chunked'],
+      })
+      const answered = once(outgoing, 'response')
+      outgoing.write('first')
+      await until('the misdirected attempt', () => fleet.cells[0]!.arrivals === 1)
+      for (let i = 0; i < parts; i++) outgoing.write(part)
+      outgoing.end()
+      const [answer] = await answered
+      answer.resume()
+      assert.equal(answer.statusCode, 200)
+      assert.equal(fleet.cells[2]!.seen[0]!.body.length, 'first'.length + parts * part.length)
+      agent.destroy()
+    },
+    { poll_seconds: 60 },
+  ))
