@@ -18,7 +18,8 @@ try {
   await starting
 } catch (error) {
   log.fatal({ err: error }, 'the agent cannot start')
-  process.exitCode = 1
+  // Not `exitCode`: the channel to the parent would keep this process alive, and nobody would start another.
+  process.exit(1)
 }
 
 /** A stop that comes while it starts waits for the start, so that nothing half-started is left. */

@@ -92,6 +92,8 @@ function exitCodeOf(spec: ProcessSpec, stderr: number, signal: AbortSignal): Pro
       if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL')
     }
     signal.addEventListener('abort', kill, { once: true })
+    // It may have been aborted while the log was opened, and says so only once.
+    if (signal.aborted) kill()
     child.once('error', reject)
     child.once('exit', (code) => {
       signal.removeEventListener('abort', kill)

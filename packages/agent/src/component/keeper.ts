@@ -135,7 +135,9 @@ export class Keeper {
     let maxMs = this.#timing.startMaxMs
     let healthyAt = performance.now()
     while (!signal.aborted) {
-      const problem = await this.#options.check(signal)
+      const problem = await this.#options
+        .check(signal)
+        .catch((error: Error) => `the health check failed: ${error.message}`)
       if (signal.aborted) break
       if (problem === undefined) {
         maxMs = this.#timing.unhealthyMaxMs

@@ -67,7 +67,8 @@ export async function launchProcess(spec: ProcessSpec, check?: () => Promise<voi
     const ended = endOfChild(child, spec)
     const pid = await pidOf(child, spec)
     const identity = identify(pid)
-    if (identity) await writeRecord(spec, identity)
+    // Only for the next agent, which also finds processes by their environment: a full disk is no reason not to run.
+    if (identity) await writeRecord(spec, identity).catch(() => {})
     return { pid, ended, stop: () => stopProcess(spec, pid) }
   } finally {
     await log.close()

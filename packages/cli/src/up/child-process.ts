@@ -62,12 +62,14 @@ export async function endsWithin(ended: Promise<unknown>, ms: number): Promise<b
 
 function endOf(child: ChildProcess, logFile: string): Promise<ProcessEnd> {
   return new Promise((resolve) => {
-    child.once('exit', (code, signal) =>
+    child.once('exit', (code, signal) => {
+      // What a shell or npm started may outlive it, and would keep its port from the next one.
+      signalProcess(-child.pid!, 'SIGKILL')
       resolve({
         how: `${signal === null ? `exited with code ${code}` : `was ended by ${signal}`}; see ${logFile}`,
         isHopeless: code === EXIT_CONFIG,
-      }),
-    )
+      })
+    })
   })
 }
 
