@@ -197,7 +197,7 @@ test('an `up` that is killed takes everything with it; the next one finds its da
 
   const second = await project.run('up', '--detach', ...project.flags)
   assert.equal(second.status, 0, second.output)
-  assert.match(second.output, /Stop it with `cellplane down`/)
+  assert.match(second.output, /Stop it with `(npx )?cellplane down`/)
   assert.equal((await project.run('topology', 'show', '--json')).output, before)
   assert.match(await project.ask('acme'), /^cell-00[12] postgres$/)
   assert.equal(JSON.parse((await project.elsewhere('status', '--json')).output).fleet, 'shop')
