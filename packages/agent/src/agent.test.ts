@@ -1,7 +1,7 @@
 /** The agent as a whole, on cells without a database; cells with one, and kills of whole processes, are in agent-crash.test.ts. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -251,6 +251,21 @@ describe('an agent', { skip: missingPrograms() }, () => {
     }
     orderNext(host.makeOrder([{}], [api()]))
     await running(agent!)
+  })
+
+  test('runs a cell again that was dropped and could not be stopped', async () => {
+    const started = await startWith(host.makeOrder([{}], [api()]))
+    await running(started)
+    // A folder in the place of a record cannot be removed as one.
+    const record = join(cellDir(), 'run', 'api.run.json')
+    await rm(record)
+    await mkdir(record)
+    epoch++
+    orderNext(host.makeOrder([], [api()]))
+    await waitFor('the drop', SOON_MS, () => started.report().cells.length === 0)
+    await rm(record, { recursive: true })
+    orderNext(host.makeOrder([{}], [api()]))
+    await running(started)
   })
 
   test('takes its targets from a Makefile, once per release, before the component starts', async () => {

@@ -69,10 +69,22 @@ export async function startAgent(config: AgentConfig, { log }: { log: Logger }):
     }
     const named = new Set(next.cells.map(({ id }) => id))
     const dropped = [...cells].filter(([id]) => !named.has(id))
-    await Promise.all(dropped.map(([, supervisor]) => supervisor.stop()))
+    await stopEach(dropped.map(([, supervisor]) => supervisor))
+    // Also one that could not be stopped: its loop has ended, and a later order that names the cell needs another.
     for (const [id] of dropped) cells.delete(id)
-    await sweepHost(config.state_dir, named)
+    // This order is in force already, and nobody would try again: the next sweep ends what is left.
+    await sweepHost(config.state_dir, named).catch((error) =>
+      log.error({ err: error }, 'cells that no order names could not be stopped'),
+    )
     changed.set()
+  }
+
+  /** Each on its own: a cell that cannot be stopped must not keep the others from being stopped. */
+  async function stopEach(supervisors: CellSupervisor[]): Promise<void> {
+    const stops = await Promise.allSettled(supervisors.map((supervisor) => supervisor.stop()))
+    for (const stop of stops) {
+      if (stop.status === 'rejected') log.error({ err: stop.reason }, 'a cell could not be stopped')
+    }
   }
 
   async function obey(next: HostOrder): Promise<void> {
@@ -114,11 +126,7 @@ export async function startAgent(config: AgentConfig, { log }: { log: Logger }):
     async stop() {
       stopping.abort()
       await Promise.all([following, reporting])
-      // Each on its own: a cell that cannot be stopped must not keep the others from being stopped.
-      const stops = await Promise.allSettled([...cells.values()].map((cell) => cell.stop()))
-      for (const stop of stops) {
-        if (stop.status === 'rejected') log.error({ err: stop.reason }, 'a cell could not be stopped')
-      }
+      await stopEach([...cells.values()])
       await sweepHost(config.state_dir, new Set(cells.keys()))
     },
   }

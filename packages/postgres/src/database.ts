@@ -63,9 +63,10 @@ export async function ensureDatabase(adminUrl: string, options: DatabaseOptions)
   const name = escapeIdentifier(options.name)
   const owner = escapeIdentifier(options.owner)
   await withClient(adminUrl, async (client) => {
-    // The password below must not reach the server's log, which prints the statement of every error.
+    // The password below must not reach the server's log, which prints the statement of every error, and what a
+    // backend that crashes was doing.
     await client.query(
-      `SET log_min_error_statement = panic; SET log_statement = none; SET log_min_duration_statement = -1`,
+      'SET log_min_error_statement = panic; SET log_statement = none; SET log_min_duration_statement = -1; SET track_activities = off',
     )
     const role = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [options.owner])
     if (role.rowCount === 0) await client.query(`CREATE ROLE ${owner} LOGIN`)

@@ -9,6 +9,7 @@ export {
   waitReady,
 } from './database.ts'
 export { type OsUser, traversalProblem } from './os-user.ts'
+export { findServer } from './processes.ts'
 export { type LocateOptions, locatePostgres, type PostgresRuntime } from './runtime.ts'
 export {
   adoptPostgres,

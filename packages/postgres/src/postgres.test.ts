@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { Client } from 'pg'
 import {
   adoptPostgres,
+  ensureDatabase,
   initCluster,
   locatePostgres,
   startPostgres,
@@ -65,6 +66,15 @@ describe('a PostgreSQL server', () => {
       assert.doesNotMatch(error.message, /guess/)
       return true
     })
+  })
+
+  test('does not log a password that it could not set', async () => {
+    // A reserved role exists and cannot be altered.
+    const refused = { name: 'app', owner: 'pg_monitor', ownerPassword: 'not-for-the-log' }
+    await assert.rejects(ensureDatabase(postgres.adminUrl, refused), /"pg_monitor" is reserved/)
+    const log = await readFile(postgres.logFile, 'utf8')
+    assert.match(log, /ERROR: .*"pg_monitor" is reserved/)
+    assert.doesNotMatch(log, /not-for-the-log/)
   })
 
   test('keeps what was committed through SIGKILL, with a backend left in a long query', async () => {

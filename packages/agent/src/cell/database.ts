@@ -44,8 +44,11 @@ export type DatabaseOptions = {
 
 const SUPERUSER = 'postgres'
 const APP = 'app'
-/** What the kernel sees at once is its end; a server that runs and is slow is the components' health to tell. */
+/** Its end is seen at once; the check is for a server that runs and does not answer. */
 const CHECK_EVERY_MS = 5_000
+const CHECK_QUERY_MAX_MS = 5_000
+/** CREATE DATABASE copies files: seconds on a slow disk. */
+const SETUP_QUERY_MAX_MS = 60_000
 /** One look whether it serves already. */
 const READY_TRY_MS = 0
 
@@ -107,13 +110,26 @@ export class CellPostgres {
       await server.stop('fast')
       return undefined
     }
-    await this.#options.limits.add(server.pid)
+    return await this.#limited(server)
+  }
+
+  /** A server that cannot be limited is not kept, so it must not stay: it would hold its own port for ever. */
+  async #limited(server: PostgresServer): Promise<KeptProcess> {
+    try {
+      await this.#options.limits.add(server.pid)
+    } catch (error) {
+      await server.stop('fast')
+      throw error
+    }
     return keep(server)
   }
 
   async #launch(onInit: () => void): Promise<KeptProcess> {
-    const { cell, folder, host, port, passwords, osUser, runtimeDir, limits, turns } = this.#options
+    const { cell, folder, host, port, passwords, osUser, runtimeDir, turns } = this.#options
     this.#isReady = false
+    // An adoption or a stop that failed before leaves it running.
+    const running = await this.#adopt()
+    if (running) return running
     const runtime = await locatePostgres({ osUser, runtimeDir })
     if (!isCluster(folder.postgres)) {
       onInit()
@@ -138,17 +154,21 @@ export class CellPostgres {
       logFile,
       name: cell,
     })
-    await limits.add(server.pid)
-    return keep(server)
+    return await this.#limited(server)
   }
 
   /** The first time, also makes sure of the database: it may be that the agent ended between the two. */
   async #check(): Promise<string | undefined> {
+    try {
+      await waitReady(this.#adminUrl(CHECK_QUERY_MAX_MS), { timeoutMs: READY_TRY_MS })
+    } catch (error) {
+      // Once set up, any answer is a sign of life: a restart helps neither a crowded server nor one that recovers.
+      return this.#isReady && isAnswer((error as Error).cause) ? undefined : (error as Error).message
+    }
     if (this.#isReady) return undefined
     try {
-      const { admin, app } = this.#options.passwords
-      const adminUrl = this.#urlOf(SUPERUSER, admin, 'postgres')
-      await waitReady(adminUrl, { timeoutMs: READY_TRY_MS })
+      const { app } = this.#options.passwords
+      const adminUrl = this.#adminUrl(SETUP_QUERY_MAX_MS)
       await ensureDatabase(adminUrl, { name: APP, owner: APP, ownerPassword: app })
       const identity = `${await systemIdentifier(adminUrl)}/${APP}`
       const { host, port } = this.#options
@@ -160,10 +180,18 @@ export class CellPostgres {
     }
   }
 
+  #adminUrl(queryMaxMs: number): string {
+    return `${this.#urlOf(SUPERUSER, this.#options.passwords.admin, 'postgres')}?query_timeout=${queryMaxMs}`
+  }
+
   #urlOf(user: string, password: string, database: string): string {
     return `postgres://${user}:${password}@${this.#options.host}:${this.#options.port}/${database}`
   }
 }
+
+/** PostgreSQL's own errors have a severity, those of the network have none. */
+const isAnswer = (cause: unknown): boolean =>
+  (cause as { severity?: string } | undefined)?.severity !== undefined
 
 function keep(server: PostgresServer): KeptProcess {
   return {

@@ -113,6 +113,7 @@ function buildProcessOf(
     osUser: undefined,
     logFile: join(folder, `${component.name}.log`),
     recordFile: join(folder, `${component.name}.json`),
+    log: host.log,
     stopTimeoutMs: component.stop_timeout_seconds * 1000,
   }
 }

@@ -76,6 +76,7 @@ export function processOf(
     osUser: users.components,
     logFile: folder.logFile(component.name),
     recordFile: folder.recordFile(component.name, target),
+    log: host.log,
     stopTimeoutMs: component.stop_timeout_seconds * 1000,
   }
 }

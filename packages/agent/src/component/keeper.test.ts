@@ -119,6 +119,12 @@ test('one whose database is down is not restarted for being unhealthy', async ()
   await keeper.stop()
 })
 
+test('a check that throws counts as not healthy', async () => {
+  const { keeper } = keep({ check: () => Promise.reject(new Error('EMFILE')) })
+  await until(keeper, { phase: 'starting', last_error: 'the health check failed: EMFILE' })
+  await keeper.stop()
+})
+
 test('a stop ends a launch that waits', async () => {
   const { keeper } = keep({
     launch: (signal) =>

@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { identify, isRunning, type ProcessIdentity, parseIdentity, writeAtomically } from '@cellplane/host'
 import type { OsUser } from '@cellplane/postgres'
+import type { Logger } from 'pino'
 import { openLog } from './log-files.ts'
 import { signalGroup, signalProcess } from './signal.ts'
 import { type EnvironmentMark, findStrays } from './strays.ts'
@@ -34,6 +35,7 @@ export type ProcessSpec = {
   osUser: OsUser | undefined
   logFile: string
   recordFile: string
+  log: Logger
   /** From SIGTERM to SIGKILL. */
   stopTimeoutMs: number
 }
@@ -68,7 +70,11 @@ export async function launchProcess(spec: ProcessSpec, check?: () => Promise<voi
     const pid = await pidOf(child, spec)
     const identity = identify(pid)
     // Only for the next agent, which also finds processes by their environment: a full disk is no reason not to run.
-    if (identity) await writeRecord(spec, identity).catch(() => {})
+    if (identity) {
+      await writeRecord(spec, identity).catch((error) =>
+        spec.log.warn({ err: error, file: spec.recordFile }, 'a process runs unrecorded'),
+      )
+    }
     return { pid, ended, stop: () => stopProcess(spec, pid) }
   } finally {
     await log.close()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -29,4 +29,13 @@ test('a log that a process holds open is rotated under it, and the process goes 
   assert.match(await readFile(file, 'utf8'), /^(line )?\d*\n?line \d+\n/)
   await rotateLogs(directory, 1_000_000)
   assert.ok((await size()) > 20, 'a small log is left alone')
+})
+
+test('a log that cannot be rotated does not keep the next from being', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'cellplane-logs-'))
+  t.after(() => rm(directory, { recursive: true }))
+  await mkdir(join(directory, 'a.log.1'))
+  for (const name of ['a.log', 'b.log']) await writeFile(join(directory, name), 'x'.repeat(100))
+  await assert.rejects(rotateLogs(directory, 10))
+  assert.equal((await stat(join(directory, 'b.log'))).size, 0)
 })

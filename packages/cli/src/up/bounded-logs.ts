@@ -3,7 +3,7 @@
  * stop them; a file can then not be renamed away under its writer, so it is copied and emptied. What is written in
  * between is lost: once in 10 MB.
  */
-import { copyFile, readdir, stat, truncate } from 'node:fs/promises'
+import { copyFile, readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pause } from '../pause.ts'
 
@@ -27,14 +27,18 @@ export function keepLogsBounded(folder: string): { stop(): Promise<void> } {
   }
 }
 
-/** `x.log` that is too large becomes `x.log.1`. Where that fails (a full disk), the next look tries again. */
+/** `x.log` that is too large becomes `x.log.1`. Where that fails, the next look tries again; on a full disk its text is given up. */
 export async function rotateLogs(folder: string, bytesMax = LOG_BYTES_MAX): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (!name.endsWith('.log')) continue
     const file = join(folder, name)
     try {
       if ((await stat(file)).size <= bytesMax) continue
-      await copyFile(file, `${file}.1`)
+      await copyFile(file, `${file}.1`).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOSPC') throw error
+        // A disk that is full of this log has room again only once the log is emptied.
+        await rm(`${file}.1`, { force: true })
+      })
       await truncate(file)
     } catch {
       // Told above.

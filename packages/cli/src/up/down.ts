@@ -66,7 +66,7 @@ async function clearLeftovers(layout: StateLayout, isForced: boolean): Promise<b
   })
   if (!lock) return false
   try {
-    const hadPlanes = await endPlanes(layout)
+    const hadPlanes = await endPlanes(layout, !isForced)
     const hadCells = await hasRunningCells(layout)
     await endCells(layout, !isForced)
     return hadPlanes || hadCells

@@ -7,9 +7,11 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRunning, type ProcessIdentity, signalProcess } from '@cellplane/host'
-import { adoptPostgres } from '@cellplane/postgres'
+import { adoptPostgres, findServer } from '@cellplane/postgres'
+import { readPreparedFleet } from '../fleet/prepared-fleet.ts'
 import type { StateLayout } from '../fleet/state-layout.ts'
 import { pause } from '../pause.ts'
+import { agentStopMs } from './configs.ts'
 import { CONTROL_POSTGRES } from './control-postgres.ts'
 
 /** A plane whose parent is gone stops by itself; this is for one that hangs. */
@@ -19,20 +21,38 @@ const KILL_MAX_MS = 5_000
 const LOOK_EVERY_MS = 50
 
 /** Ends recorded planes and local services; then, since its clients are gone, the control plane's PostgreSQL. True when there was any. */
-export async function endPlanes(layout: StateLayout): Promise<boolean> {
+export async function endPlanes(layout: StateLayout, isPatient = true): Promise<boolean> {
   const records = (await recordsIn(layout.run)).filter(
     ({ file }) => file !== layout.recordOf(CONTROL_POSTGRES),
   )
-  await endAll(records, PLANES_STOP_MS)
+  const isAgent = ({ file }: RunRecord) => file === layout.recordOf('agent')
+  await Promise.all([
+    endAll(
+      records.filter((record) => !isAgent(record)),
+      PLANES_STOP_MS,
+    ),
+    endAll(records.filter(isAgent), isPatient ? await agentPatienceMs(layout) : PLANES_STOP_MS),
+  ])
   const postgres = await adoptPostgres(layout.controlPostgres)
   await postgres?.stop('fast')
   return records.length > 0 || postgres !== undefined
 }
 
-/** True when cells of an earlier run live on: a new agent takes them over. */
+/** An agent stops its cells first; killed in the middle, it would leave them. By the fleet that it ran, not the one to come. */
+async function agentPatienceMs(layout: StateLayout): Promise<number> {
+  return await readPreparedFleet(layout.stateDir).then(agentStopMs, () => PLANES_STOP_MS)
+}
+
+/** True when cells of an earlier run live on, if only their PostgreSQL: a new agent takes them over. */
 export async function hasRunningCells(layout: StateLayout): Promise<boolean> {
-  const records = await Promise.all((await cellFolders(layout)).map((cell) => recordsIn(join(cell, 'run'))))
-  return records.flat().length > 0
+  const found = await Promise.all(
+    (await cellFolders(layout)).map(
+      async (cell) =>
+        (await recordsIn(join(cell, 'run'))).length > 0 ||
+        (await findServer(join(cell, 'postgres'))) !== undefined,
+    ),
+  )
+  return found.includes(true)
 }
 
 /** Ends every process of every cell. Nothing to do after an agent that stopped in order. */

@@ -95,6 +95,15 @@ test('a stop ends the whole group, and kills what ignores it', async (t) => {
   await waitFor('the grandchild to be gone', PATIENCE_MS, () => identify(grandchild) === undefined)
 })
 
+test('what a process started does not outlive its own end', async (t) => {
+  const folder = await makeFolder(t)
+  const child = await shell('sleep 600 & echo $!; exit 1', folder)
+  await child.ended
+  const grandchild = Number(await readFile(join(folder, 'out.log'), 'utf8'))
+  assert.ok(grandchild > 0)
+  await waitFor('the grandchild to be gone', PATIENCE_MS, () => identify(grandchild) === undefined)
+})
+
 test('a process in any language ends when we are killed, and is left alone when it ended in order', async (t) => {
   const folder = await makeFolder(t)
   const module = fileURLToPath(new URL('./dead-mans-switch.ts', import.meta.url))
