@@ -163,7 +163,9 @@ export class CellPostgres {
       await waitReady(this.#adminUrl(CHECK_QUERY_MAX_MS), { timeoutMs: READY_TRY_MS })
     } catch (error) {
       // Once set up, any answer is a sign of life: a restart helps neither a crowded server nor one that recovers.
-      return this.#isReady && isAnswer((error as Error).cause) ? undefined : (error as Error).message
+      const { message, cause } = error as Error & { cause?: Error }
+      if (!this.#isReady) return message
+      return isAnswer(cause) ? undefined : `PostgreSQL does not answer any more: ${cause?.message || message}`
     }
     if (this.#isReady) return undefined
     try {
