@@ -23,6 +23,11 @@ export const PROBLEM_CODES = {
   NOT_FOUND: [404, 'Not found'],
   METHOD_NOT_ALLOWED: [405, 'Method not allowed'],
   CONFLICT: [409, 'The state does not allow this'],
+  REQUEST_TIMEOUT: [408, 'The request did not come in time'],
+  TARGET_TOO_LONG: [414, 'The request target is too long'],
+  EXPECTATION_FAILED: [417, 'The expectation cannot be met'],
+  HEADERS_TOO_LARGE: [431, 'The headers are too large'],
+  HTTP_VERSION_NOT_SUPPORTED: [505, 'This HTTP version is not spoken'],
   BODY_TOO_LARGE: [413, 'The body is too large'],
   // Where it went
   MISDIRECTED: [421, 'This cell is not the tenant’s home at that generation'],

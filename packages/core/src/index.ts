@@ -1,5 +1,6 @@
 /** @cellplane/core: placement, topology, routing, health, blast radius, sizing. Pure: no clock, no randomness, no I/O. */
 
+export * from './admission/rate.ts'
 export * from './blast-radius/blast-radius.ts'
 export * from './cells/lifecycle.ts'
 export * from './cells/slots.ts'
@@ -12,6 +13,13 @@ export * from './health/probes.ts'
 export * from './health/ramp.ts'
 export * from './placement/measure.ts'
 export * from './placement/place.ts'
+export {
+  type CrowdedCell,
+  crowdedCells,
+  excessOf,
+  TENANTS_BOUND_UNMET,
+  type TenantLoad,
+} from './placement/tenant-bounds.ts'
 export * from './retry/budget.ts'
 export * from './routing/choose-cell.ts'
 export * from './routing/failover.ts'

@@ -49,6 +49,26 @@ const limitsSchema = z.strictObject({
     .default(120_000)
     .describe('The longest silence inside an answer’s body or an upgraded connection.'),
   header_bytes_max: z.int().min(1024).max(1_048_576).default(16_384),
+  head_timeout_ms: z
+    .int()
+    .min(1)
+    .max(3_600_000)
+    .default(30_000)
+    .describe('From the first byte of a request until the end of its head.'),
+  client_idle_timeout_ms: z
+    .int()
+    .min(1)
+    .max(86_400_000)
+    .default(65_000)
+    .describe(
+      'How long a connection waits for its next request; longer than the load balancers before it do.',
+    ),
+  connections_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(20_000)
+    .describe('Clients connected to this process; what comes beyond them is closed at once.'),
   in_flight_max: z
     .int()
     .min(1)
@@ -67,7 +87,7 @@ const limitsSchema = z.strictObject({
     .min(1)
     .max(1_000_000)
     .default(10_000)
-    .describe('Tenants whose retry budget is remembered; the longest unseen is forgotten first.'),
+    .describe('Tenants whose shard and limits are remembered; the longest unseen is forgotten first.'),
   document_bytes_max: z.int().min(1024).max(TOPOLOGY_BYTES_MAX).default(TOPOLOGY_BYTES_MAX),
   stop_timeout_ms: z
     .int()
@@ -75,6 +95,27 @@ const limitsSchema = z.strictObject({
     .max(3_600_000)
     .default(10_000)
     .describe('How long a stop waits for requests under way.'),
+})
+
+const clientHeadersSchema = z.strictObject({
+  forwarded: z
+    .enum(['replace', 'append'])
+    .default('replace')
+    .describe(
+      '`replace`: x-forwarded-* and forwarded of a client are dropped. `append`: they are kept and added to, because only a trusted proxy can reach this port.',
+    ),
+  trace: z
+    .enum(['continue', 'replace'])
+    .default('continue')
+    .describe('Whether a client’s traceparent is continued or replaced.'),
+})
+
+const accessLogSchema = z.strictObject({
+  every_nth: z
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe('One request in so many is logged; 0: only failures, a few a second, which always are.'),
 })
 
 export const routerConfigSchema = z.strictObject({
@@ -102,6 +143,8 @@ export const routerConfigSchema = z.strictObject({
       'How often to ask for documents. New ones are pushed as well; this is for when a push is lost.',
     ),
   limits: limitsSchema.prefault({}),
+  client_headers: clientHeadersSchema.prefault({}),
+  access_log: accessLogSchema.prefault({}),
   parent_bound: z
     .boolean()
     .default(false)

@@ -11,14 +11,14 @@ import { formatProblems, type TrustedKeys, trustedKeysOf } from '@cellplane/cont
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
 import { createCells, TICK_MS } from './cells/cells.ts'
 import type { RouterConfig } from './config.ts'
-import { createRetryBudgets } from './decision/retry-budgets.ts'
 import { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
+import { createTenants } from './decision/tenants.ts'
 import { openLastGood } from './documents/last-good.ts'
 import { createRefusals } from './documents/refusals.ts'
 import { startTopologyFollower } from './documents/topology-follower.ts'
 import { createLogger, type Logger } from './log.ts'
-import { createBusiestTenants } from './reports/busiest-tenants.ts'
 import { startReporter } from './reports/reporter.ts'
+import { createAccessLog } from './serve/access-log.ts'
 import { startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
 import { startSigningKeys } from './tokens/signing-keys.ts'
@@ -33,9 +33,6 @@ export type Router = {
 }
 
 export type RouterDeps = { log?: Logger }
-
-/** Tenants that are counted between two reports; four times as many as a report names, so that its counts are right. */
-const TENANTS_COUNTED_MAX = 1024
 
 /**
  * Starts a router. It serves as soon as this resolves: from the last good documents when the control plane is gone.
@@ -54,9 +51,9 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
   const url = topology.url.replace(/\/$/, '')
   const lastGood = await openLastGood(config.state_dir)
   const refusals = createRefusals(log)
-  const cells = createCells(config.fleet, routerKey, log)
-  const busiest = createBusiestTenants(TENANTS_COUNTED_MAX)
-  const traffic = createTraffic(busiest)
+  const cells = createCells(config.fleet, routerKey, limits.sockets_per_cell_max, log)
+  const tenants = createTenants(limits.tenants_tracked_max)
+  const traffic = createTraffic()
 
   // Whatever was started is stopped in reverse order, also when a later part cannot start.
   const stops: (() => Promise<void> | void)[] = []
@@ -94,7 +91,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       router: config.router,
       cells,
       refusals,
-      busiest,
+      tenants,
       currentTopology: () => follower.current,
     })
     stops.push(() => reporter.stop())
@@ -117,19 +114,19 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     )
     stops.push(() => admin.stop())
 
-    const server = await startPublicServer(
-      {
-        cells,
-        budgets: createRetryBudgets(limits.tenants_tracked_max),
-        limits,
-        verifier,
-        traffic,
-        log,
-        currentView: () => view,
-        refreshTopology: () => follower.refresh(),
-      },
-      config.listen,
-    )
+    const server = await startPublicServer({
+      listen: config.listen,
+      cells,
+      tenants,
+      limits,
+      clientHeaders: config.client_headers,
+      verifier,
+      traffic,
+      accessLog: createAccessLog(log, config.access_log.every_nth),
+      log,
+      currentView: () => view,
+      refreshTopology: () => follower.refresh(),
+    })
     stops.push(() => server.stop())
     stops.push(() => admin.beginStop())
     log.info('router listening', { port: server.port, admin_port: admin.port })

@@ -2,31 +2,28 @@
  * One cell as this process knows it: how to reach it, what was sent to it, how it answered. It lives as long as its
  * slot is in the topology, across all snapshots, so that a new topology neither loses counts nor connections.
  */
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
-import type { SnapshotCell } from '@cellplane/core'
+import { createRetryBudget, type RetryBudget, type SnapshotCell } from '@cellplane/core'
+import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export type Cell = {
   readonly slot: number
   readonly id: string
-  /** Where it serves now. */
-  origin: CellOrigin
+  /** Where it serves now, and the connections there. */
+  pool: CellPool
   /** What it knows routers by. */
   readonly secret: string
   /** Its index in the current snapshot, where fitness and load are found; -1 when it has left. */
   index: number
   inFlight: number
+  /** Requests that may be under way there at once, from this process. */
+  inFlightMax: number
+  /** Its declared ceiling; 0 when it has none. */
+  requestsPerSecondMax: number
+  /** When the ceiling next lets a request through: see core's `takeToken`. */
+  admittedUntil: number
+  /** Second attempts that its failures may cause. */
+  readonly retryBudget: RetryBudget
   readonly counters: CellCounters
-}
-
-export type CellOrigin = {
-  readonly url: string
-  readonly isTls: boolean
-  readonly hostname: string
-  readonly port: string
-  /** Path of the base URL without its last `/`; usually empty. */
-  readonly pathPrefix: string
-  readonly agent: HttpAgent
 }
 
 /** Counters since the process started. */
@@ -37,6 +34,8 @@ export type CellCounters = {
   /** Second attempts sent to this cell. */
   retries: number
   ejections: number
+  /** Requests that its ceiling turned away. */
+  shed: number
   /** Attempts by the time until the head of the answer: one count for each of DURATION_BOUNDS_S, one for what took longer. */
   readonly durations: Float64Array
   durationSumS: number
@@ -47,55 +46,33 @@ export const DURATION_BOUNDS_S = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ] as const
 
-/**
- * Idle connections are closed after this: before the cell does it (Node's servers wait 5 s), as a request that is sent
- * into a closing connection is lost, and may not be one that can be sent again.
- */
-const IDLE_CONNECTION_MS = 4_000
-const IDLE_CONNECTIONS_MAX = 64
-
 export function createCell({ slot, id, url }: SnapshotCell, secret: string): Cell {
   return {
     slot,
     id,
-    origin: originOf(url),
+    pool: createCellPool(url),
     secret,
     index: -1,
     inFlight: 0,
+    inFlightMax: 0,
+    requestsPerSecondMax: 0,
+    admittedUntil: 0,
+    retryBudget: createRetryBudget(),
     counters: {
       attempts: new Float64Array(6),
       connectFailures: 0,
       retries: 0,
       ejections: 0,
+      shed: 0,
       durations: new Float64Array(DURATION_BOUNDS_S.length + 1),
       durationSumS: 0,
     },
   }
 }
 
-/** A moved cell gets a new agent; the connections of the old one end with their requests, or idle. */
-export function originOf(url: string): CellOrigin {
-  const { protocol, hostname, port, pathname } = new URL(url)
-  const isTls = protocol === 'https:'
-  const options = {
-    keepAlive: true,
-    // Last used first: the fewest connections carry the load and the others idle out.
-    scheduling: 'lifo',
-    timeout: IDLE_CONNECTION_MS,
-    maxFreeSockets: IDLE_CONNECTIONS_MAX,
-  } as const
-  return {
-    url,
-    isTls,
-    hostname: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (isTls ? '443' : '80') : port,
-    pathPrefix: pathname.replace(/\/$/, ''),
-    agent: isTls ? new HttpsAgent(options) : new HttpAgent(options),
-  }
-}
-
 export function countDuration(counters: CellCounters, seconds: number): void {
-  const found = DURATION_BOUNDS_S.findIndex((bound) => seconds <= bound)
-  counters.durations[found < 0 ? DURATION_BOUNDS_S.length : found]!++
+  let bucket = 0
+  while (bucket < DURATION_BOUNDS_S.length && seconds > DURATION_BOUNDS_S[bucket]!) bucket++
+  counters.durations[bucket]!++
   counters.durationSumS += seconds
 }

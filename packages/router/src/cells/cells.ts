@@ -19,7 +19,8 @@ import {
 import { monotonicNow } from '../clock.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Logger } from '../log.ts'
-import { type Cell, createCell, originOf } from './cell.ts'
+import { type Cell, createCell } from './cell.ts'
+import { createCellPool } from './cell-pool.ts'
 
 export type CellArrays = {
   readonly cells: readonly Cell[]
@@ -42,13 +43,18 @@ export type Cells = {
   begin(cell: Cell): void
   end(cell: Cell): void
   /** Tells the outlier detection how an attempt went. */
-  record(cell: Cell, outcome: Outcome): void
+  record(cell: Cell, outcome: Outcome, now?: number): void
+  /** Closes connections that are idle for too long. */
+  sweep(now: number): void
+  /** Closes all idle connections, and from now on each that becomes idle. */
+  close(): void
 }
 
 /** A share of 1/255 lasts 40 ms on a ramp of 10 s; ticks need not be finer than a few steps. */
 export const TICK_MS = 200
 
-export function createCells(fleet: string, routerKey: string, log: Logger): Cells {
+/** `socketsMax`: requests under way at one cell, at most. */
+export function createCells(fleet: string, routerKey: string, socketsMax: number, log: Logger): Cells {
   const bySlot = new Map<number, Cell>()
   let arrays: CellArrays = { cells: [], fitness: new Uint8Array(0), inFlight: new Uint32Array(0) }
   let topology: Topology | null = null
@@ -62,16 +68,29 @@ export function createCells(fleet: string, routerKey: string, log: Logger): Cell
 
   function adoptSnapshot(snapshot: Snapshot): void {
     for (const cell of bySlot.values()) cell.index = -1
+    const capacities = new Map(snapshot.base.cells.map(({ slot, capacity }) => [slot, capacity]))
     const cells = snapshot.cells.map((entry) => {
       const known = bySlot.get(entry.slot)
       const cell =
         known?.id === entry.id ? known : createCell(entry, deriveRouterSecret(routerKey, fleet, entry.id))
-      if (cell.origin.url !== entry.url) cell.origin = originOf(entry.url)
+      if (cell.pool.origin.url !== entry.url) {
+        // A moved cell gets a new pool; the connections of the old one end with their requests.
+        cell.pool.close()
+        cell.pool = createCellPool(entry.url)
+      }
+      const { in_flight: inFlightMax = Number.POSITIVE_INFINITY, requests_per_second: rate = 0 } =
+        capacities.get(entry.slot)!
+      cell.inFlightMax = Math.min(inFlightMax, socketsMax)
+      cell.requestsPerSecondMax = rate
       cell.index = entry.index
       bySlot.set(entry.slot, cell)
       return cell
     })
-    for (const [slot, cell] of bySlot) if (cell.index < 0) bySlot.delete(slot)
+    for (const [slot, cell] of bySlot) {
+      if (cell.index >= 0) continue
+      cell.pool.close()
+      bySlot.delete(slot)
+    }
     arrays = {
       cells,
       fitness: new Uint8Array(cells.length).fill(255),
@@ -152,9 +171,15 @@ export function createCells(fleet: string, routerKey: string, log: Logger): Cell
       cell.inFlight--
       if (cell.index >= 0) arrays.inFlight[cell.index] = cell.inFlight
     },
-    record(cell, outcome) {
+    sweep(now) {
+      for (const cell of bySlot.values()) cell.pool.sweep(now)
+    },
+    close() {
+      for (const cell of bySlot.values()) cell.pool.close()
+    },
+    record(cell, outcome, now = monotonicNow()) {
       if (cell.index < 0) return
-      const change = detector.record(cell.index, outcome, monotonicNow())
+      const change = detector.record(cell.index, outcome, now)
       if (!change) return
       note(change)
       arrays.fitness[change.index] = 0

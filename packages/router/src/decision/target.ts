@@ -7,19 +7,11 @@
  * 2. Otherwise `chooseCell` picks from the row. When that is not the home, the route's failover policy must let an
  *    alternate do it; else it goes to the home all the same, down or not, so that the failure shows where it is.
  */
-import {
-  chooseCell,
-  formerShardOf,
-  type MatchedRoute,
-  mayFailOver,
-  rowGeneration,
-  shardOf,
-  shardRow,
-} from '@cellplane/core'
-import { type RoutingView, rowOf } from './routing-view.ts'
+import { chooseCell, type MatchedRoute, mayFailOver } from '@cellplane/core'
+import type { RoutingView } from './routing-view.ts'
+import type { TenantShard } from './tenants.ts'
 
 export type Wish = {
-  key: string
   method: string
   route: MatchedRoute
   /** The value of `x-cell`. */
@@ -32,47 +24,30 @@ export type Target =
       kind: 'cell'
       index: number
       row: number
-      role: 'home' | 'alternate'
       /** The request named this cell; no other can answer it. */
       isNamed: boolean
-      generation: number
-      /** Cell indexes of the tenant's current and former shards, home first. */
-      shard: readonly number[]
     }
   | { kind: 'down'; index: number }
   | { kind: 'refused'; detail: string }
 
-export function pickTarget(view: RoutingView, wish: Wish, draw: number): Target {
+export function pickTarget({ view, row, home, cells }: TenantShard, wish: Wish, draw: number): Target {
   const { snapshot, fitness } = view
-  const row = rowOf(view, wish.key)
-  const current = shardOf(snapshot, row)
-  const shard = wholeShard(view, wish.key, current)
-  const generation = rowGeneration(snapshot, row)
-  const home = current[0]!
-  const at = (index: number, isNamed: boolean): Target => {
-    const role = index === home ? 'home' : 'alternate'
-    return { kind: 'cell', index, row, role, isNamed, generation, shard }
-  }
-
-  const named = namedCell(view, wish, shard)
+  const named = namedCell(view, wish, cells)
   if (named === 'refused') {
-    const names = shard.map((index) => snapshot.cells[index]!.id).join(', ')
+    const names = cells.map((index) => snapshot.cells[index]!.id).join(', ')
     return {
       kind: 'refused',
       detail: `x-cell names a cell that does not serve this tenant; expected one of ${names}`,
     }
   }
-  if (named >= 0) return fitness[named] === 0 ? { kind: 'down', index: named } : at(named, true)
-
+  if (named >= 0) {
+    return fitness[named] === 0
+      ? { kind: 'down', index: named }
+      : { kind: 'cell', index: named, row, isNamed: true }
+  }
   const chosen = chooseCell(snapshot, row, fitness, view.inFlight, draw, -1)
   const isAllowed = chosen === home || mayFailOver(wish.route.failover, wish.method, wish.hasIdempotencyKey)
-  return at(isAllowed ? chosen : home, false)
-}
-
-/** Current cells, home first, then those that may still hold something of the tenant. */
-function wholeShard({ snapshot }: RoutingView, key: string, current: readonly number[]): readonly number[] {
-  const usual = shardOf(snapshot, shardRow(snapshot, key))
-  return [...new Set([...current, ...usual, ...formerShardOf(snapshot, key)])]
+  return { kind: 'cell', index: isAllowed ? chosen : home, row, isNamed: false }
 }
 
 function namedCell({ snapshot }: RoutingView, wish: Wish, shard: readonly number[]): number | 'refused' {

@@ -4,9 +4,9 @@
  */
 import type { RouterReport } from '@cellplane/contract'
 import type { Cells } from '../cells/cells.ts'
+import type { Tenants } from '../decision/tenants.ts'
 import type { Refusals } from '../documents/refusals.ts'
 import type { Topology } from '../documents/topology-follower.ts'
-import type { BusiestTenants } from './busiest-tenants.ts'
 
 export type ReporterOptions = {
   /** Base URL of the control plane. */
@@ -15,7 +15,7 @@ export type ReporterOptions = {
   router: string
   cells: Cells
   refusals: Refusals
-  busiest: BusiestTenants
+  tenants: Pick<Tenants, 'takeBusiest'>
   currentTopology(): Topology | null
 }
 
@@ -98,6 +98,6 @@ function compileReport(options: ReporterOptions, startedAt: string): RouterRepor
         is_ejected: cells.isEjected(index),
       }
     }),
-    tenants: options.busiest.take(TENANTS_MAX),
+    tenants: options.tenants.takeBusiest(TENANTS_MAX),
   }
 }

@@ -1,41 +1,38 @@
 /** A tenant's own endpoints, for customers and browsers that go to their cells directly. Nobody is told another tenant's. */
-import type { ServerResponse } from 'node:http'
 import { HEADERS, type TenantEndpoints } from '@cellplane/contract'
-import { rowGeneration, shardOf } from '@cellplane/core'
-import { type RoutingView, rowOf } from '../decision/routing-view.ts'
-import type { Caller } from './caller.ts'
-import type { Refusal } from './refusal.ts'
-import type { RequestHead } from './request-head.ts'
+import { shardOf } from '@cellplane/core'
+import type { RoutingView } from '../decision/routing-view.ts'
+import { shardIn, type Tenant } from '../decision/tenants.ts'
+import { encodeText } from '../http/request-head.ts'
+import { type Refusal, statusLine } from './refusal.ts'
 
-/** Answers, or says why not. */
-export function answerEndpoints(
+/** The answer as Latin-1 text, its head without its last line; or why there is none. */
+export function formatEndpoints(
   view: RoutingView,
-  caller: Caller,
-  head: RequestHead,
-  response: ServerResponse,
-): Refusal | undefined {
-  if (head.method !== 'GET' && head.method !== 'HEAD') {
-    return { code: 'METHOD_NOT_ALLOWED', detail: `found ${head.method}; expected GET` }
+  tenant: Tenant,
+  method: string,
+  requestId: string,
+): { status: number; head: string; body: string } | Refusal {
+  if (method !== 'GET' && method !== 'HEAD') {
+    return { code: 'METHOD_NOT_ALLOWED', detail: `found ${method}; expected GET` }
   }
-  if (!caller.isTenant) {
+  if (!tenant.isTenant) {
     return { code: 'TOKEN_MISSING', detail: 'endpoints are a tenant’s own; send the partition key or token' }
   }
   const { snapshot } = view
-  const row = rowOf(view, caller.key)
+  const { row, generation } = shardIn(view, tenant)
   const answer: TenantEndpoints = {
-    tenant: caller.key,
-    generation: rowGeneration(snapshot, row),
+    tenant: tenant.key,
+    generation,
     endpoints: shardOf(snapshot, row).map((index) => {
       const { id, url } = snapshot.cells[index]!
       return { cell: id, url }
     }),
     ttl_seconds: snapshot.base.topology_ttl_seconds,
   }
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'cache-control': `private, max-age=${answer.ttl_seconds}`,
-    [HEADERS.requestId]: head.requestId,
-  })
-  response.end(JSON.stringify(answer))
-  return undefined
+  const body = encodeText(JSON.stringify(answer))
+  const head =
+    `${statusLine(200)}content-type: application/json\r\ncontent-length: ${body.length}\r\n` +
+    `cache-control: private, max-age=${answer.ttl_seconds}\r\n${HEADERS.requestId}: ${requestId}\r\n`
+  return { status: 200, head, body }
 }

@@ -1,4 +1,5 @@
 /** What the router answers itself instead of a cell: RFC 9457 problem details. */
+import { STATUS_CODES } from 'node:http'
 import {
   HEADERS,
   PROBLEM_CODES,
@@ -6,6 +7,7 @@ import {
   type ProblemCode,
   problemDetails,
 } from '@cellplane/contract'
+import { encodeText } from '../http/request-head.ts'
 
 export type Refusal = {
   code: ProblemCode
@@ -16,27 +18,32 @@ export type Refusal = {
 }
 
 /**
- * For every 503. A cell that crashed is back in a few seconds; a caller that returns earlier only adds to what it finds.
+ * For every 503 and 429. A cell that crashed is back in a few seconds; a caller that returns earlier only adds to what it
+ * finds.
  */
 export const RETRY_AFTER_SECONDS = 2
 
-/** A refusal as status, header lines and body, for whoever writes them: an HTTP response, or the bare socket of an upgrade. */
-export function formatRefusal(refusal: Refusal, requestId: string) {
-  const { code, detail, cell } = refusal
+/** A refusal as Latin-1 text: the head without its last line, to which the connection's own words are added, and the body. */
+export function formatRefusal(
+  { code, detail, cell }: Refusal,
+  requestId: string,
+): { status: number; head: string; body: string } {
   const [status] = PROBLEM_CODES[code]
-  const body = Buffer.from(
+  const body = encodeText(
     JSON.stringify(problemDetails(code, detail, { request_id: requestId, ...(cell ? { cell } : {}) })),
   )
-  const headers: string[] = [
-    ...['content-type', PROBLEM_CONTENT_TYPE],
-    ...['content-length', String(body.length)],
-    ...['cache-control', 'no-store'],
-    ...[HEADERS.requestId, requestId],
-  ]
-  if (cell) headers.push(HEADERS.cell, cell)
-  if (status === 503) headers.push('retry-after', String(RETRY_AFTER_SECONDS))
-  if (status === 401) headers.push('www-authenticate', challengeOf(code))
-  return { status, headers, body }
+  let head =
+    `${statusLine(status)}content-type: ${PROBLEM_CONTENT_TYPE}\r\ncontent-length: ${body.length}\r\n` +
+    `cache-control: no-store\r\n${HEADERS.requestId}: ${requestId}\r\n`
+  if (cell) head += `${HEADERS.cell}: ${cell}\r\n`
+  if (status === 503 || status === 429) head += `retry-after: ${RETRY_AFTER_SECONDS}\r\n`
+  if (status === 401) head += `www-authenticate: ${challengeOf(code)}\r\n`
+  if (status === 405) head += 'allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n'
+  return { status, head, body }
+}
+
+export function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
 }
 
 /** RFC 6750, section 3: a request without a token is told the scheme and nothing else. */

@@ -316,7 +316,7 @@ describe('an exchange', { concurrency: 4 }, () => {
             const upload = request({ port, method: 'POST', headers })
             upload.write('some')
             const [answer] = await once(upload, 'response')
-            assert.equal(answer.statusCode, 400)
+            assert.equal(answer.statusCode, 408)
             upload.destroy()
           }
           assert.equal(await fitnessOf(adminPort, 'cell-0'), 1)
@@ -324,7 +324,7 @@ describe('an exchange', { concurrency: 4 }, () => {
         { limits: { response_timeout_ms: 60 } },
       ))
 
-    test('a client that leaves takes its request at the cell with it', () =>
+    test('a client that resets its connection takes its request at the cell with it', () =>
       withRouter(async ({ fleet, port, adminPort }) => {
         const cell = fleet.cells[0]!
         let isCut = false
@@ -336,7 +336,7 @@ describe('an exchange', { concurrency: 4 }, () => {
         abandoned.on('error', () => {})
         abandoned.end()
         await until('the request to arrive', () => cell.arrivals === 1)
-        abandoned.destroy()
+        abandoned.socket!.resetAndDestroy()
         await until('the cell to see it', () => isCut)
         await until('nothing in flight', async () => {
           const { json } = await send(adminPort, { path: '/status' })

@@ -1,6 +1,5 @@
-/** What this process carries and has refused, counted; and which tenants it was for. */
+/** What this process carries and has refused, counted. */
 import type { ProblemCode } from '@cellplane/contract'
-import type { BusiestTenants } from '../reports/busiest-tenants.ts'
 
 export type Traffic = {
   readonly inFlight: number
@@ -12,10 +11,9 @@ export type Traffic = {
   end(): void
   countFailOpen(): void
   countRefusal(code: ProblemCode): void
-  countTenant(tenant: string, isError: boolean): void
 }
 
-export function createTraffic(busiest: BusiestTenants): Traffic {
+export function createTraffic(): Traffic {
   const refusals = new Map<ProblemCode, number>()
   let inFlight = 0
   let requests = 0
@@ -44,6 +42,5 @@ export function createTraffic(busiest: BusiestTenants): Traffic {
     countRefusal(code) {
       refusals.set(code, (refusals.get(code) ?? 0) + 1)
     },
-    countTenant: (tenant, isError) => busiest.count(tenant, isError),
   }
 }

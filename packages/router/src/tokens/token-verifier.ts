@@ -5,7 +5,7 @@
  * SHA-256, so that memory holds no token, together with the policy that they were checked against, so that a stricter
  * policy asks anew. Failures are not remembered; there is no end of wrong tokens.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { partitionKeyProblem, type TokenPolicy } from '@cellplane/contract'
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { SigningKeys } from './signing-keys.ts'
@@ -19,6 +19,9 @@ export type TokenVerdict =
     }
 
 export type TokenVerifier = {
+  /** The tenant of a token that was verified before and is still good; undefined when it has to be verified. */
+  remembered(token: string, claim: string, policy: TokenPolicy | null): string | undefined
+  /** Verifies, and remembers. */
   verify(token: string, claim: string, policy: TokenPolicy | null): Promise<TokenVerdict>
   readonly cachedCount: number
 }
@@ -37,6 +40,11 @@ export function createTokenVerifier(keys: SigningKeys, cachedMax: number): Token
   }
 
   return {
+    remembered(token, claim, policy) {
+      if (!policy || keysOfCache !== keys.current) return undefined
+      const known = verified.get(digestOf(token, claim, policy))
+      return known && known.expiresAt > Date.now() ? known.tenant : undefined
+    },
     async verify(token, claim, policy) {
       if (!policy) return unavailable('this fleet’s topology names no token issuer')
       if (!keys.current) await keys.refresh()
@@ -45,17 +53,14 @@ export function createTokenVerifier(keys: SigningKeys, cachedMax: number): Token
         keysOfCache = keys.current
         verified.clear()
       }
-      const digest = digestOf(token, claim, policy)
-      const known = verified.get(digest)
-      if (known && known.expiresAt > Date.now()) return { ok: true, tenant: known.tenant }
-
       const checked = await check(token, policy, keys)
       if (!checked.ok) return checked
       const tenant = checked.payload[claim]
       if (typeof tenant !== 'string') return invalid(`the token has no claim "${claim}" that is a string`)
       const why = partitionKeyProblem(tenant)
       if (why) return { ok: false, code: 'PARTITION_KEY_INVALID', detail: `in the claim "${claim}" ${why}` }
-      if (keysOfCache === keys.current) remember(digest, tenant, checked.payload.exp! * 1000)
+      if (keysOfCache === keys.current)
+        remember(digestOf(token, claim, policy), tenant, checked.payload.exp! * 1000)
       return { ok: true, tenant }
     },
     get cachedCount() {
@@ -112,10 +117,15 @@ function explain(error: unknown): Failed {
 const invalid = (detail: string): Failed => ({ ok: false, code: 'TOKEN_INVALID', detail })
 const unavailable = (detail: string): Failed => ({ ok: false, code: 'KEYS_UNAVAILABLE', detail })
 
+/** Policies are few and long-lived: one of a topology at a time. */
+const policyTexts = new WeakMap<TokenPolicy, string>()
+
 function digestOf(token: string, claim: string, policy: TokenPolicy): string {
-  const { issuer, audience, algorithms } = policy
-  return createHash('sha256')
-    .update(JSON.stringify([claim, issuer, audience, algorithms]))
-    .update(token)
-    .digest('base64')
+  let text = policyTexts.get(policy)
+  if (text === undefined) {
+    const { issuer, audience, algorithms } = policy
+    text = JSON.stringify([issuer, audience, algorithms])
+    policyTexts.set(policy, text)
+  }
+  return hash('sha256', `${claim.length} ${claim}${text}${token}`, 'base64')
 }

@@ -1,0 +1,167 @@
+/**
+ * What this process remembers of each caller: where its requests go by the current view, worked out once, and what it
+ * has used of its limits. One look-up a request answers all of it.
+ *
+ * The number of callers has no bound, so the table has: when it is full, the one that was added longest ago and not used
+ * since goes (second chance). To be forgotten costs a caller nothing but the memory of its limits.
+ */
+import { HEADERS } from '@cellplane/contract'
+import { formerShardOf, type RetryBudget, rowGeneration, shardOf, shardRow, sourceKey } from '@cellplane/core'
+import type { Cell } from '../cells/cell.ts'
+import { encodeText } from '../http/request-head.ts'
+import { type RoutingView, rowOf } from './routing-view.ts'
+
+export type Tenant = {
+  readonly key: string
+  /** False for a request without a key, which is routed by its source address: cells are not told a tenant then. */
+  readonly isTenant: boolean
+  /** When its limit next lets a request through: see core's `takeToken`. */
+  admittedUntil: number
+  /** Second attempts that its failures may cause; made when the first one fails. */
+  retryBudget: RetryBudget | null
+  /** Since the last report. */
+  requests: number
+  errors: number
+  shard: TenantShard | null
+  isRecent: boolean
+}
+
+/** Where a tenant's requests may go, by one view. */
+export type TenantShard = {
+  readonly view: RoutingView
+  readonly row: number
+  readonly generation: number
+  readonly home: number
+  /** Cell indexes of the current and former shards, home first. */
+  readonly cells: readonly number[]
+  /** By cell index: the router's own header lines for a request of this tenant to that cell. */
+  readonly lines: Map<number, string>
+}
+
+export type TenantCount = { tenant: string; requests: number; errors: number }
+
+export type Tenants = {
+  readonly size: number
+  /** A tenant by its partition key. */
+  of(key: string): Tenant
+  /** The caller without a key, by its source address. */
+  ofSource(address: string): Tenant
+  /** Counts a finished request. */
+  count(tenant: Tenant, isError: boolean): void
+  /** The busiest since the last call, at most `max`, busiest first. */
+  takeBusiest(max: number): TenantCount[]
+}
+
+/** No partition key has a control character, so no tenant is taken for a source. */
+const SOURCE_MARK = '\0'
+
+/** How many recent callers are passed over before one of them goes all the same. */
+const SECOND_CHANCES_MAX = 8
+
+export function createTenants(max: number): Tenants {
+  const all = new Map<string, Tenant>()
+
+  function add(name: string, key: string, isTenant: boolean): Tenant {
+    if (all.size >= max) evict()
+    const tenant: Tenant = {
+      key,
+      isTenant,
+      admittedUntil: 0,
+      retryBudget: null,
+      requests: 0,
+      errors: 0,
+      shard: null,
+      isRecent: false,
+    }
+    all.set(name, tenant)
+    return tenant
+  }
+
+  function evict(): void {
+    let chances = SECOND_CHANCES_MAX
+    for (const [name, tenant] of all) {
+      all.delete(name)
+      if (!tenant.isRecent || chances-- === 0) return
+      tenant.isRecent = false
+      all.set(name, tenant)
+    }
+  }
+
+  function find(name: string): Tenant | undefined {
+    const tenant = all.get(name)
+    if (tenant) tenant.isRecent = true
+    return tenant
+  }
+
+  return {
+    get size() {
+      return all.size
+    },
+    of: (key) => find(key) ?? add(key, key, true),
+    ofSource: (address) =>
+      find(SOURCE_MARK + address) ?? add(SOURCE_MARK + address, sourceKey(address), false),
+    count(tenant, isError) {
+      tenant.requests++
+      if (isError) tenant.errors++
+    },
+    takeBusiest(countMax) {
+      const active = [...all.values()].filter(({ isTenant, requests }) => isTenant && requests > 0)
+      const taken = busiest(active, countMax)
+      const counts = taken.map(({ key, requests, errors }) => ({ tenant: key, requests, errors }))
+      for (const tenant of active) {
+        tenant.requests = 0
+        tenant.errors = 0
+      }
+      return counts
+    },
+  }
+}
+
+/** Sorting all of many would hold up requests; sorting their counts alone is ten times as fast, and says who is worth it. */
+function busiest(tenants: readonly Tenant[], max: number): Tenant[] {
+  const byRequests = (a: Tenant, b: Tenant) => b.requests - a.requests
+  if (tenants.length <= max) return [...tenants].sort(byRequests)
+  const least = Float64Array.from(tenants, ({ requests }) => requests).sort()[tenants.length - max]!
+  return tenants
+    .filter(({ requests }) => requests >= least)
+    .sort(byRequests)
+    .slice(0, max)
+}
+
+/** The tenant's shard by `view`, worked out anew only when the view is another one. */
+export function shardIn(view: RoutingView, tenant: Tenant): TenantShard {
+  if (tenant.shard?.view === view) return tenant.shard
+  const { snapshot } = view
+  const row = rowOf(view, tenant.key)
+  const current = shardOf(snapshot, row)
+  const usual = shardOf(snapshot, shardRow(snapshot, tenant.key))
+  const shard: TenantShard = {
+    view,
+    row,
+    generation: rowGeneration(snapshot, row),
+    home: current[0]!,
+    // Home first, then those that may still hold something of the tenant.
+    cells: [...new Set([...current, ...usual, ...formerShardOf(snapshot, tenant.key)])],
+    lines: new Map(),
+  }
+  tenant.shard = shard
+  return shard
+}
+
+/** The header lines by which a cell knows a router and learns what it decided. `cell` is in the shard. */
+export function linesTo(cell: Cell, tenant: Tenant, shard: TenantShard): string {
+  const known = shard.lines.get(cell.index)
+  if (known !== undefined) return known
+  const { snapshot } = shard.view
+  const lines = [
+    [HEADERS.cell, cell.id],
+    [HEADERS.role, cell.index === shard.home ? 'home' : 'alternate'],
+    [HEADERS.generation, String(shard.generation)],
+    [HEADERS.shard, shard.cells.map((index) => snapshot.cells[index]!.id).join(',')],
+    [HEADERS.secret, cell.secret],
+    ...(tenant.isTenant ? [[HEADERS.tenant, encodeText(tenant.key)]] : []),
+  ]
+  const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  shard.lines.set(cell.index, text)
+  return text
+}

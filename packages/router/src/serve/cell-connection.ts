@@ -1,0 +1,276 @@
+/**
+ * One connection to a cell, and the answer that comes on it.
+ *
+ *     connecting ──▶ idle ◀──▶ busy ──▶ tunnel
+ *         └──────────┴───┬──────┴─────────┘
+ *                      closed
+ *
+ * - **busy**: one exchange has it. Its request is written as the exchange hands it over; what arrives is taken apart
+ *   into head, data and end. A connection is idle again when the answer and the request are both complete, nothing
+ *   came beyond the answer, and neither side asked to close. In any other case it is closed: what is left on it could
+ *   be taken for the next answer.
+ * - **idle**: in its pool. Whatever arrives then is nobody's answer, and closes it.
+ * - **tunnel**: after 101, bytes both ways.
+ */
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Cell } from '../cells/cell.ts'
+import type { CellPool } from '../cells/cell-pool.ts'
+import { BodyReader } from '../http/body-reader.ts'
+import { headerValue, INCOMPLETE, REFUSED } from '../http/head-scan.ts'
+import { readConnection } from '../http/request-head.ts'
+import { RESPONSE, ResponseScan, scanResponse } from '../http/response-scan.ts'
+import type { Deadlines } from './deadlines.ts'
+import { onread, receiveData } from './read-buffer.ts'
+
+/** Why a connection gave no answer, or not all of it. */
+export type CellFailure = 'connect' | 'timeout' | 'broken' | 'invalid'
+
+/** Whoever waits for the answer. */
+export type AnswerReceiver = {
+  /** HEAD: the answer has no body, whatever its head says. */
+  readonly isHead: boolean
+  /** All of the request has been written. */
+  readonly isRequestSent: boolean
+  onConnected(): void
+  /** 1xx but 101. `scan` and `text` are valid during the call. */
+  onInterim(scan: ResponseScan, text: string): void
+  /** 101: from now on bytes go both ways. */
+  onSwitch(scan: ResponseScan, text: string): void
+  onAnswerHead(scan: ResponseScan, text: string, hasBody: boolean): void
+  onAnswerData(data: string): void
+  onAnswerEnd(trailers: string): void
+  /** What was read has been handed over; more follows later. */
+  onAnswerPause(): void
+  /** The cell can take more of the request. */
+  onCellDrain(): void
+  onCellTimeout(): void
+  onCellFailed(why: CellFailure): void
+}
+
+/** Informational answers before the real one; more is a cell in a loop. */
+const INTERIM_ANSWERS_MAX = 16
+
+/** One scan at a time: its positions are used up before the next one. */
+const scan = new ResponseScan()
+
+export class CellConnection {
+  readonly cell: Cell
+  deadline = Number.POSITIVE_INFINITY
+  readonly #pool: CellPool
+  readonly #deadlines: Deadlines
+  readonly #headBytesMax: number
+  readonly #socket: Socket
+  #receiver: AnswerReceiver | null
+  #isConnected = false
+  #isTunnel = false
+  #hasEnded = false
+  /** The beginning of a head that has not arrived in full. */
+  #partialHead: Buffer | null = null
+  #interimCount = 0
+  #isHeadRead = false
+  #body: BodyReader | null = null
+  #isKeptAlive = false
+
+  constructor(cell: Cell, receiver: AnswerReceiver, deadlines: Deadlines, headBytesMax: number) {
+    this.cell = cell
+    this.#pool = cell.pool
+    this.#receiver = receiver
+    this.#deadlines = deadlines
+    this.#headBytesMax = headBytesMax
+    const { hostname: host, port, isTls } = cell.pool.origin
+    const receive = (bytes: Buffer, length: number) => this.#receive(bytes, length)
+    if (isTls) {
+      this.#socket = connectTls({ host, port, servername: host, ALPNProtocols: ['http/1.1'] })
+      receiveData(this.#socket, receive)
+    } else {
+      this.#socket = connect({ host, port, noDelay: true, onread: onread(receive) })
+    }
+    this.#socket.once(isTls ? 'secureConnect' : 'connect', () => this.#onConnected())
+    this.#socket.on('drain', () => this.#receiver?.onCellDrain())
+    this.#socket.on('end', () => this.#onEnd())
+    // Without a listener an error would end the process; 'close' follows and says the rest.
+    this.#socket.on('error', () => {})
+    this.#socket.on('close', () => this.#onClose())
+    deadlines.watch(this)
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  get pathPrefix(): string {
+    return this.#pool.origin.pathPrefix
+  }
+
+  get authority(): string {
+    return this.#pool.origin.authority
+  }
+
+  /** True while the cell takes the request more slowly than it comes. */
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain
+  }
+
+  /** Gives an idle connection to an exchange. */
+  use(receiver: AnswerReceiver): void {
+    this.#receiver = receiver
+    this.#isHeadRead = false
+    this.#interimCount = 0
+    this.#body = null
+  }
+
+  /** Latin-1 text. False when the cell does not take it as fast: `onCellDrain` follows. */
+  write(text: string): boolean {
+    return this.#socket.write(text, 'latin1')
+  }
+
+  /** Half-closes: for tunnels. */
+  end(): void {
+    this.#socket.end()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Closes without another word to the receiver. */
+  destroy(): void {
+    this.#receiver = null
+    this.#socket.destroy()
+  }
+
+  onDeadline(): void {
+    if (this.#receiver) this.#receiver.onCellTimeout()
+    else this.destroy()
+  }
+
+  #onConnected(): void {
+    this.#isConnected = true
+    this.#receiver?.onConnected()
+  }
+
+  #receive(bytes: Buffer, length: number): void {
+    const receiver = this.#receiver
+    if (!receiver) return this.destroy()
+    let buffer = bytes
+    let limit = length
+    if (this.#partialHead) {
+      buffer = Buffer.concat([this.#partialHead, bytes.subarray(0, length)])
+      limit = buffer.length
+      this.#partialHead = null
+    }
+    const text = buffer.toString('latin1', 0, limit)
+    if (this.#isTunnel) {
+      receiver.onAnswerData(text)
+      return receiver.onAnswerPause()
+    }
+    let at = 0
+    while (!this.#isHeadRead) {
+      at = this.#readHead(receiver, buffer, text, at, limit)
+      if (at < 0 || this.#receiver !== receiver) return
+      if (this.#isTunnel) {
+        if (at < limit) receiver.onAnswerData(text.slice(at))
+        return receiver.onAnswerPause()
+      }
+    }
+    this.#readBody(receiver, buffer, text, at, limit)
+  }
+
+  /** Reads one head, informational or final; returns where it ends, or a negative number when nothing more is to be done. */
+  #readHead(receiver: AnswerReceiver, buffer: Buffer, text: string, start: number, limit: number): number {
+    const end = scanResponse(scan, buffer, start, limit)
+    if (end === REFUSED) return this.#fail('invalid')
+    if ((end === INCOMPLETE ? limit : end) - start > this.#headBytesMax) return this.#fail('invalid')
+    if (end === INCOMPLETE) {
+      if (start < limit) this.#partialHead = Buffer.from(buffer.subarray(start, limit))
+      return end
+    }
+    const { status } = scan
+    if (status === 101) {
+      this.#isTunnel = true
+      receiver.onSwitch(scan, text)
+    } else if (status < 200) {
+      if (++this.#interimCount > INTERIM_ANSWERS_MAX) return this.#fail('invalid')
+      receiver.onInterim(scan, text)
+    } else {
+      const hasNoBody = receiver.isHead || status === 204 || status === 304 || scan.bodyLength === 0
+      // A length where there is no body: the next reader might wait for it, or take it out of the next answer.
+      if (status === 204 && scan.bodyLength > 0) return this.#fail('invalid')
+      this.#isHeadRead = true
+      this.#body = hasNoBody ? null : new BodyReader(scan.bodyLength)
+      this.#isKeptAlive = isKeptAlive(text)
+      receiver.onAnswerHead(scan, text, !hasNoBody)
+    }
+    return end
+  }
+
+  #readBody(receiver: AnswerReceiver, buffer: Buffer, text: string, start: number, limit: number): void {
+    const body = this.#body
+    let at = start
+    while (body && !body.isDone && at < limit) {
+      at = body.read(buffer, at, limit)
+      if (at === REFUSED) {
+        this.#fail('invalid')
+        return
+      }
+      if (body.dataEnd > body.dataStart) receiver.onAnswerData(text.slice(body.dataStart, body.dataEnd))
+      // What was handed over may have ended the exchange.
+      if (this.#receiver !== receiver) return
+    }
+    if (body && !body.isDone) return receiver.onAnswerPause()
+    this.#finish(receiver, at < limit)
+  }
+
+  #finish(receiver: AnswerReceiver, hasExcess: boolean): void {
+    const trailers = this.#body?.trailers ?? ''
+    this.#receiver = null
+    if (this.#isKeptAlive && !hasExcess && !this.#hasEnded && receiver.isRequestSent) {
+      this.#pool.put(this, this.#deadlines.now)
+    } else {
+      this.#socket.destroy()
+    }
+    receiver.onAnswerEnd(trailers)
+  }
+
+  #fail(why: CellFailure): number {
+    const receiver = this.#receiver
+    this.destroy()
+    receiver?.onCellFailed(why)
+    return REFUSED
+  }
+
+  /** The cell sends nothing more. */
+  #onEnd(): void {
+    this.#hasEnded = true
+    const receiver = this.#receiver
+    if (!receiver) return this.#close()
+    if (this.#body?.endsWithConnection) this.#finish(receiver, false)
+    else if (this.#isTunnel) receiver.onAnswerEnd('')
+    else this.#fail('broken')
+  }
+
+  #onClose(): void {
+    this.#close()
+    const receiver = this.#receiver
+    this.#receiver = null
+    receiver?.onCellFailed(this.#isConnected ? 'broken' : 'connect')
+  }
+
+  #close(): void {
+    this.#pool.remove(this)
+    this.#deadlines.forget(this)
+    this.#socket.destroy()
+  }
+}
+
+function isKeptAlive(text: string): boolean {
+  const connection = headerValue(scan, text, RESPONSE.connection)
+  if (connection === undefined) return scan.minor === 1
+  const options = readConnection(connection)
+  return !options.isClose && (scan.minor === 1 || options.isKeepAlive)
+}

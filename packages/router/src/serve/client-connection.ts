@@ -1,0 +1,265 @@
+/**
+ * One client's connection: requests come in, one exchange at a time is made of them, answers go out in order.
+ *
+ *     waiting ──(a head)──▶ exchanging ──(answered)──▶ waiting
+ *        │                      ├──(101)──▶ tunnel
+ *        └──(refused)──┐        └──(answered, not to be used again)─┐
+ *                      └───────────────▶ closing ◀──────────────────┘
+ *
+ * - **waiting**: for a whole head, from a client that may be idle. Each has its time limit.
+ * - **exchanging**: the request's body goes to the exchange as it comes; what comes after it is the next request, kept
+ *   until this one is answered, up to a limit, beyond which the client is not read.
+ * - **closing**: the last answer was written. What the client still sends is read and forgotten for a moment: closing on
+ *   unread bytes would reset the connection, and the client might lose its answer.
+ *
+ * A client that shuts down its sending side still gets its answer; one that does so in the middle of a request is gone.
+ */
+import type { Socket } from 'node:net'
+import { BodyReader } from '../http/body-reader.ts'
+import { INCOMPLETE, REFUSED } from '../http/head-scan.ts'
+import { readRequestHead } from '../http/request-head.ts'
+import { scanRequest } from '../http/request-scan.ts'
+import type { ServeDeps } from './deps.ts'
+import { Exchange } from './exchange.ts'
+import type { Receive } from './read-buffer.ts'
+import { formatRefusal, type Refusal } from './refusal.ts'
+import { newRequestId } from './request-identity.ts'
+
+/** Opens the socket so that it reads into `receive`: with the shared buffer, or with buffers of its own. */
+export type OpenSocket = (receive: Receive) => Socket
+
+/** A client that was answered and told to leave may go on sending for so long, and so much. */
+const CLOSING_MS = 1_000
+const CLOSING_BYTES_MAX = 1024 * 1024
+
+export class ClientConnection {
+  /** Where the client is: its address, IPv4 in its plain form. */
+  readonly source: string
+  readonly isTls: boolean
+  deadline: number
+  readonly #deps: ServeDeps
+  readonly #socket: Socket
+  #exchange: Exchange | null = null
+  /** The body of the current request. */
+  #body: BodyReader | null = null
+  /** Bytes of a head that is not whole, or of requests that wait for their turn. */
+  #pending: Buffer | null = null
+  #isAdvancing = false
+  #isReading = true
+  #hasEnded = false
+  #isTunnel = false
+  #closingBytes = -1
+
+  constructor(deps: ServeDeps, open: OpenSocket, isTls: boolean) {
+    this.#deps = deps
+    this.isTls = isTls
+    this.#socket = open((bytes, length) => this.#receive(bytes, length))
+    this.source = (this.#socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
+    this.deadline = deps.deadlines.now + deps.limits.head_timeout_ms
+    this.#socket.on('drain', () => this.#onDrain())
+    this.#socket.on('end', () => this.#onEnd())
+    // Without a listener an error would end the process; 'close' follows and says the rest.
+    this.#socket.on('error', () => {})
+    this.#socket.on('close', () => this.#onClose())
+    deps.deadlines.watch(this)
+  }
+
+  get isTunnel(): boolean {
+    return this.#isTunnel
+  }
+
+  get isIdle(): boolean {
+    return this.#exchange === null
+  }
+
+  /** Latin-1 text. False when the client does not take it as fast: the exchange hears `onClientDrain`. */
+  write(text: string): boolean {
+    if (this.#socket.write(text, 'latin1')) return true
+    this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
+    return false
+  }
+
+  /** Stops and goes on reading the request's body. */
+  pauseBody(): void {
+    if (!this.#isReading) return
+    this.#isReading = false
+    this.#socket.pause()
+  }
+
+  resumeBody(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    this.#socket.resume()
+  }
+
+  /** True when all of the current request has come. */
+  get isRequestRead(): boolean {
+    return this.#body === null || this.#body.isDone
+  }
+
+  becomeTunnel(): void {
+    this.#isTunnel = true
+    this.resumeBody()
+    const early = this.#pending
+    this.#pending = null
+    if (early) this.#exchange?.onBodyData(early.toString('latin1'))
+  }
+
+  /** Half-closes: for tunnels. */
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** The exchange is over and its answer written. `isKept`: another request may follow. */
+  onExchangeEnd(isKept: boolean): void {
+    const isRequestRead = this.isRequestRead
+    this.#exchange = null
+    this.#body = null
+    if (!isKept || !isRequestRead || this.#hasEnded) return this.#close()
+    this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
+    this.#advance()
+  }
+
+  onDeadline(): void {
+    if (this.#exchange) return this.destroy()
+    // Half a head deserves to be told; an idle connection is just closed.
+    if (this.#pending && this.#closingBytes < 0) {
+      this.#refuse({ code: 'REQUEST_TIMEOUT', detail: 'the head of the request did not come in time' })
+    } else {
+      this.destroy()
+    }
+  }
+
+  #receive(bytes: Buffer, length: number): void {
+    if (this.#closingBytes >= 0) {
+      this.#closingBytes += length
+      if (this.#closingBytes > CLOSING_BYTES_MAX) this.destroy()
+    } else if (this.#isTunnel) {
+      this.#exchange?.onBodyData(bytes.toString('latin1', 0, length))
+    } else if (!this.#exchange) {
+      this.#readHead(bytes, length)
+    } else if (this.isRequestRead) {
+      this.#hold(bytes, 0, length)
+    } else {
+      this.#readBody(this.#exchange, bytes, bytes.toString('latin1', 0, length), 0, length)
+    }
+  }
+
+  /** Requests that arrived while another one was answered. */
+  #advance(): void {
+    if (this.#isAdvancing) return
+    this.#isAdvancing = true
+    while (!this.#exchange && this.#pending && this.#closingBytes < 0) {
+      const pending = this.#pending
+      this.#pending = null
+      if (!this.#readHead(pending, pending.length)) break
+    }
+    this.#isAdvancing = false
+    if (!this.#exchange && this.#closingBytes < 0) this.resumeBody()
+  }
+
+  /** False when there is no whole head yet, or never will be. */
+  #readHead(bytes: Buffer, length: number): boolean {
+    const { limits } = this.#deps
+    let buffer = bytes
+    let limit = length
+    if (this.#pending) {
+      buffer = Buffer.concat([this.#pending, bytes.subarray(0, length)])
+      limit = buffer.length
+      this.#pending = null
+    }
+    // RFC 9112, section 2.2: an empty line before a request is ignored; one, as some clients send after a body.
+    const start = limit >= 2 && buffer[0] === 0x0d && buffer[1] === 0x0a ? 2 : 0
+    if (start === limit) return false
+    const scan = this.#deps.scan()
+    const end = scanRequest(scan, buffer, start, limit)
+    if (end === REFUSED)
+      return this.#refuse({ code: scan.code, detail: `the request was refused: ${scan.problem}` })
+    if ((end === INCOMPLETE ? limit : end) - start > limits.header_bytes_max) {
+      const detail = `the head of the request has more than ${limits.header_bytes_max} bytes`
+      return this.#refuse({ code: 'HEADERS_TOO_LARGE', detail })
+    }
+    if (end === INCOMPLETE) {
+      // The time for a head runs from its first byte; more bytes do not extend it.
+      if (bytes === buffer) this.deadline = this.#deps.deadlines.now + limits.head_timeout_ms
+      this.#pending = Buffer.from(buffer.subarray(start, limit))
+      return false
+    }
+    const text = buffer.toString('latin1', 0, limit)
+    const head = readRequestHead(scan, text)
+    if ('code' in head) return this.#refuse(head)
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#body = head.bodyLength === 0 ? null : new BodyReader(head.bodyLength)
+    const exchange = new Exchange(this.#deps, this, head)
+    this.#exchange = exchange
+    exchange.start(scan, text)
+    this.#readBody(exchange, buffer, text, end, limit)
+    return true
+  }
+
+  #readBody(exchange: Exchange, buffer: Buffer, text: string, start: number, limit: number): void {
+    const body = this.#body
+    let at = start
+    while (body && !body.isDone && at < limit) {
+      at = body.read(buffer, at, limit)
+      if (at === REFUSED) return exchange.onBodyInvalid(body.problem)
+      if (body.dataEnd > body.dataStart) exchange.onBodyData(text.slice(body.dataStart, body.dataEnd))
+    }
+    if (body?.isDone) exchange.onBodyEnd(body.trailers)
+    // Before the exchange goes on: it may end at once, and the next request is then what is left.
+    this.#hold(buffer, at, limit)
+    exchange.flushRequest()
+  }
+
+  /** Keeps what belongs to later requests. The client is not read while there is as much of it as a head may have. */
+  #hold(bytes: Buffer, start: number, limit: number): void {
+    if (start >= limit || this.#closingBytes >= 0) return
+    const more = Buffer.from(bytes.subarray(start, limit))
+    this.#pending = this.#pending ? Buffer.concat([this.#pending, more]) : more
+    if (this.#pending.length > this.#deps.limits.header_bytes_max) this.pauseBody()
+  }
+
+  /** Answers what cannot become an exchange, and closes: where this request ends is not known. */
+  #refuse(refusal: Refusal): false {
+    this.#deps.traffic.countRefusal(refusal.code)
+    const { head, body } = formatRefusal(refusal, newRequestId())
+    this.write(`${head}connection: close\r\n\r\n${body}`)
+    this.#close()
+    return false
+  }
+
+  #close(): void {
+    this.#closingBytes = 0
+    this.#pending = null
+    this.deadline = this.#deps.deadlines.now + CLOSING_MS
+    this.#socket.end()
+    this.resumeBody()
+    if (this.#hasEnded) this.#socket.destroySoon()
+  }
+
+  #onDrain(): void {
+    if (this.#closingBytes >= 0) return
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#exchange?.onClientDrain()
+  }
+
+  /** The client sends nothing more. */
+  #onEnd(): void {
+    this.#hasEnded = true
+    if (!this.#exchange) this.#socket.destroySoon()
+    else if (this.#isTunnel) this.#exchange.onClientEnd()
+    else if (!this.isRequestRead) this.destroy()
+  }
+
+  #onClose(): void {
+    this.#deps.deadlines.forget(this)
+    this.#deps.onClientClosed(this)
+    const exchange = this.#exchange
+    this.#exchange = null
+    exchange?.onClientGone()
+  }
+}

@@ -1,0 +1,34 @@
+/** What the serving of requests needs of the rest of the process. */
+import type { Cells } from '../cells/cells.ts'
+import type { RouterConfig, RouterLimits } from '../config.ts'
+import type { RoutingView } from '../decision/routing-view.ts'
+import type { Tenants } from '../decision/tenants.ts'
+import type { RequestScan } from '../http/request-scan.ts'
+import type { Logger } from '../log.ts'
+import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import type { AccessLog } from './access-log.ts'
+import type { ClientConnection } from './client-connection.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Traffic } from './traffic.ts'
+
+export type ServeDeps = {
+  readonly cells: Cells
+  readonly tenants: Tenants
+  readonly limits: RouterLimits
+  /** What is believed of a client's own headers. */
+  readonly clientHeaders: RouterConfig['client_headers']
+  readonly verifier: TokenVerifier
+  readonly traffic: Traffic
+  readonly accessLog: AccessLog
+  readonly log: Logger
+  readonly deadlines: Deadlines
+  /** True once the process was told to stop: every answer from then on closes its connection. */
+  isStopping: boolean
+  /** The scan for request heads; it knows the headers that hold partition keys by the current view. */
+  scan(): RequestScan
+  /** Null until a topology was accepted. */
+  currentView(): RoutingView | null
+  /** Asks for newer documents, at most once in a while. Resolves when that is done. */
+  refreshTopology(): Promise<void>
+  onClientClosed(client: ClientConnection): void
+}
