@@ -25,7 +25,8 @@ export type KeyFinding =
   | { kind: 'invalid'; why: string }
 
 export function findPartitionKey(rules: readonly KeyRule[], request: RequestView): KeyFinding {
-  for (const [rule, how] of rules.entries()) {
+  for (let rule = 0; rule < rules.length; rule++) {
+    const how = rules[rule]!
     const found = how.from === 'jwt' ? findToken(how.claim, rule, request) : findPlain(how, rule, request)
     if (found) return found
   }

@@ -19,7 +19,7 @@ import {
 import { monotonicNow } from '../clock.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Logger } from '../log.ts'
-import { type Cell, createCell } from './cell.ts'
+import { type Cell, countDuration, createCell } from './cell.ts'
 import { createCellPool } from './cell-pool.ts'
 
 export type CellArrays = {
@@ -42,8 +42,12 @@ export type Cells = {
   isMarked(index: number): boolean
   begin(cell: Cell): void
   end(cell: Cell): void
-  /** Tells the outlier detection how an attempt went. */
-  record(cell: Cell, outcome: Outcome, now?: number): void
+  /** An attempt that began at `startedAt` was answered. Returns the time. */
+  countAnswer(cell: Cell, status: number, startedAt: number): number
+  /** An attempt ended without an answer. */
+  countFailure(cell: Cell, isConnectFailure: boolean): void
+  /** An answer broke off. */
+  countCut(cell: Cell): void
   /** Closes connections that are idle for too long. */
   sweep(now: number): void
   /** Closes all idle connections, and from now on each that becomes idle. */
@@ -140,6 +144,15 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
     log.warn(what, { cell: cell.id })
   }
 
+  /** Tells the outlier detection how an attempt went. */
+  function record(cell: Cell, outcome: Outcome, now: number): void {
+    if (cell.index < 0) return
+    const change = detector.record(cell.index, outcome, now)
+    if (!change) return
+    note(change)
+    arrays.fitness[change.index] = 0
+  }
+
   return {
     get arrays() {
       return arrays
@@ -177,12 +190,19 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
     close() {
       for (const cell of bySlot.values()) cell.pool.close()
     },
-    record(cell, outcome, now = monotonicNow()) {
-      if (cell.index < 0) return
-      const change = detector.record(cell.index, outcome, now)
-      if (!change) return
-      note(change)
-      arrays.fitness[change.index] = 0
+    countAnswer(cell, status, startedAt) {
+      const now = monotonicNow()
+      const { counters } = cell
+      counters.attempts[(status / 100) | 0]!++
+      countDuration(counters, (now - startedAt) / 1000)
+      record(cell, status >= 500 ? 'error' : 'ok', now)
+      return now
     },
+    countFailure(cell, isConnectFailure) {
+      cell.counters.attempts[0]!++
+      if (isConnectFailure) cell.counters.connectFailures++
+      record(cell, isConnectFailure ? 'connect-failure' : 'error', monotonicNow())
+    },
+    countCut: (cell) => record(cell, 'error', monotonicNow()),
   }
 }

@@ -131,9 +131,10 @@ export class ChunkedReader {
     const all = Buffer.from(text, 'latin1')
     const end = scanHeaderLines(scan, all, 0, all.length)
     if (end === REFUSED) return this.#refuse(`${scan.problem}, in a trailer`)
+    // Whether they came in one piece or in several.
+    if ((end === INCOMPLETE ? text.length + 1 : end) > TRAILER_BYTES_MAX)
+      return this.#refuse(`trailers of more than ${TRAILER_BYTES_MAX} bytes`)
     if (end === INCOMPLETE) {
-      if (text.length >= TRAILER_BYTES_MAX)
-        return this.#refuse(`trailers of more than ${TRAILER_BYTES_MAX} bytes`)
       this.#trailerText = text
       return limit
     }

@@ -45,6 +45,11 @@ export class HeadScan {
     this.problem = problem
     return REFUSED
   }
+
+  /** There are too many lines; a request's answer has a status of its own for that. */
+  refuseLines(problem: string): typeof REFUSED {
+    return this.refuse(problem)
+  }
 }
 
 /**
@@ -68,7 +73,7 @@ export function scanHeaderLines(scan: HeadScan, bytes: Uint8Array, start: number
       scan.end = at + 2
       return scan.end
     }
-    if (lines === HEADER_LINES_MAX) return scan.refuse(`more than ${HEADER_LINES_MAX} header lines`)
+    if (lines === HEADER_LINES_MAX) return scan.refuseLines(`more than ${HEADER_LINES_MAX} header lines`)
 
     let hash = NAME_HASH_SEED | 0
     let hasUnderscore = false

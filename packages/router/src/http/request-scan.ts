@@ -35,7 +35,8 @@ export const REQUEST = {
 const REQUEST_NAMES: readonly HeaderName[] = [
   { name: 'host', fate: KEEP, isSingle: true },
   { name: 'content-length', fate: KEEP, isSingle: true },
-  { name: 'transfer-encoding', fate: KEEP, isSingle: true },
+  // Written anew: a cell might not know it in other letters, or with white space around it.
+  { name: 'transfer-encoding', fate: CUT, isSingle: true },
   { name: 'connection', fate: CUT, isSingle: true },
   { name: 'expect', fate: CUT, isSingle: true },
   { name: 'upgrade', fate: CUT, isSingle: true },
@@ -98,6 +99,10 @@ export class RequestScan extends HeadScan {
         ...more.map((name): HeaderName => ({ name, fate: KEEP, isSingle: true })),
       ]),
     )
+  }
+
+  override refuseLines(problem: string): typeof REFUSED {
+    return this.refuseWith('HEADERS_TOO_LARGE', problem)
   }
 
   refuseWith(code: HeadProblem, problem: string): typeof REFUSED {
@@ -207,6 +212,11 @@ function checkHost(scan: RequestScan, bytes: Uint8Array): boolean {
   if (start < 0) {
     if (scan.minor === 0) return true
     scan.refuse('the header host is missing')
+    return false
+  }
+  // An empty one is for targets that have no authority at all (RFC 9110, section 7.2); an http one always has.
+  if (start === scan.valueEnds[REQUEST.host]) {
+    scan.refuse('the header host is empty')
     return false
   }
   for (let at = start; at < scan.valueEnds[REQUEST.host]!; at++) {

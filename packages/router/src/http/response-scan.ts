@@ -90,6 +90,16 @@ function scanStatusLine(scan: ResponseScan, bytes: Uint8Array, start: number, li
 }
 
 function checkFraming(scan: ResponseScan, bytes: Uint8Array): boolean {
+  if (!checkLength(scan, bytes)) return false
+  // RFC 9112, section 6.1; RFC 9110, section 8.6. The next reader might wait for that body, or take it out of the next
+  // answer. A length of 0 says nothing wrong, and some servers send it.
+  const isBodiless = scan.status < 200 || scan.status === 204
+  if (!isBodiless || (scan.bodyLength <= 0 && !scan.has(RESPONSE.transferEncoding))) return true
+  scan.refuse(`the status ${scan.status} with a body`)
+  return false
+}
+
+function checkLength(scan: ResponseScan, bytes: Uint8Array): boolean {
   const hasLength = scan.has(RESPONSE.contentLength)
   scan.bodyLength = UNTIL_CLOSE
   if (scan.has(RESPONSE.transferEncoding)) {

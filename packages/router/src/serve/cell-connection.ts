@@ -72,25 +72,39 @@ export class CellConnection {
   #body: BodyReader | null = null
   #isKeptAlive = false
 
-  constructor(cell: Cell, receiver: AnswerReceiver, deadlines: Deadlines, headBytesMax: number) {
+  constructor(
+    cell: Cell,
+    receiver: AnswerReceiver,
+    deadlines: Deadlines,
+    headBytesMax: number,
+    onDefect: (error: Error) => void,
+  ) {
     this.cell = cell
     this.#pool = cell.pool
     this.#receiver = receiver
     this.#deadlines = deadlines
     this.#headBytesMax = headBytesMax
     const { hostname: host, port, isTls } = cell.pool.origin
-    const receive = (bytes: Buffer, length: number) => this.#receive(bytes, length)
+    const receive = (bytes: Buffer, length: number) => {
+      try {
+        this.#receive(bytes, length)
+      } catch (error) {
+        // A defect of the router costs this exchange its answer, and nobody else anything.
+        onDefect(error as Error)
+        this.#fail('invalid')
+      }
+    }
     if (isTls) {
       this.#socket = connectTls({ host, port, servername: host, ALPNProtocols: ['http/1.1'] })
       receiveData(this.#socket, receive)
     } else {
-      this.#socket = connect({ host, port, noDelay: true, onread: onread(receive) })
+      this.#socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread: onread(receive) })
     }
     this.#socket.once(isTls ? 'secureConnect' : 'connect', () => this.#onConnected())
     this.#socket.on('drain', () => this.#receiver?.onCellDrain())
     this.#socket.on('end', () => this.#onEnd())
-    // Without a listener an error would end the process; 'close' follows and says the rest.
-    this.#socket.on('error', () => {})
+    // An error of an idle connection must not wait for the 'close' that follows, and says the rest.
+    this.#socket.on('error', () => this.#pool.remove(this))
     this.#socket.on('close', () => this.#onClose())
     deadlines.watch(this)
   }
@@ -146,7 +160,7 @@ export class CellConnection {
 
   onDeadline(): void {
     if (this.#receiver) this.#receiver.onCellTimeout()
-    else this.destroy()
+    else this.#close()
   }
 
   #onConnected(): void {
@@ -156,7 +170,8 @@ export class CellConnection {
 
   #receive(bytes: Buffer, length: number): void {
     const receiver = this.#receiver
-    if (!receiver) return this.destroy()
+    // At once out of the pool: the socket says that it is closed only later, and another request might be given it.
+    if (!receiver) return this.#close()
     let buffer = bytes
     let limit = length
     if (this.#partialHead) {
@@ -199,8 +214,6 @@ export class CellConnection {
       receiver.onInterim(scan, text)
     } else {
       const hasNoBody = receiver.isHead || status === 204 || status === 304 || scan.bodyLength === 0
-      // A length where there is no body: the next reader might wait for it, or take it out of the next answer.
-      if (status === 204 && scan.bodyLength > 0) return this.#fail('invalid')
       this.#isHeadRead = true
       this.#body = hasNoBody ? null : new BodyReader(scan.bodyLength)
       this.#isKeptAlive = isKeptAlive(text)

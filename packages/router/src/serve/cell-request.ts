@@ -1,9 +1,10 @@
 /**
  * The head of a request on its way to a cell: the lines that came, less those that ended at the router, and the router's
- * own word. Framing is the client's own line (one length, or `chunked`), which was checked.
+ * own word. A length is the client's own line, which was checked; `chunked` is written anew, like the chunks.
  */
 import { HEADERS } from '@cellplane/contract'
 import type { RequestHead } from '../http/request-head.ts'
+import { CHUNKED } from '../http/request-scan.ts'
 import type { CellConnection } from './cell-connection.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { RequestIdentity } from './request-identity.ts'
@@ -11,13 +12,13 @@ import type { RequestIdentity } from './request-identity.ts'
 export type FromClient = {
   head: RequestHead
   identity: RequestIdentity
-  client: ClientConnection
+  client: Pick<ClientConnection, 'isTls' | 'source'>
   /** `replace`: nobody before this router is believed. `append`: what stands before it is trusted, and kept. */
   policy: 'replace' | 'append'
 }
 
 export type ToCell = {
-  connection: CellConnection
+  connection: Pick<CellConnection, 'pathPrefix' | 'authority'>
   /** The router's lines for this tenant and cell. */
   lines: string
   /** 0 for the first attempt. */
@@ -34,6 +35,7 @@ export function formatCellRequest(from: FromClient, { connection, lines, attempt
   text += formatForwarded(from) + lines
   if (attempt > 0) text += `${HEADERS.attempt}: ${attempt}\r\n`
   if (head.isWebSocket) text += 'connection: upgrade\r\nupgrade: websocket\r\n'
+  if (head.bodyLength === CHUNKED) text += 'transfer-encoding: chunked\r\n'
   else if (!head.hasFraming && isUsuallyWithBody(head.method)) text += 'content-length: 0\r\n'
   return `${text}\r\n`
 }
@@ -41,13 +43,14 @@ export function formatCellRequest(from: FromClient, { connection, lines, attempt
 /** Where the request came from, for logs and links of the service. */
 function formatForwarded({ head, client, policy }: FromClient): string {
   const proto = client.isTls ? 'https' : 'http'
-  if (policy === 'replace' || head.forwardedFor === undefined) {
+  if (policy === 'replace') {
     return `x-forwarded-for: ${client.source}\r\nx-forwarded-proto: ${proto}\r\nx-forwarded-host: ${head.host}\r\n`
   }
   const { forwardedFor, forwardedProto = proto, forwardedHost = head.host, forwarded } = head
+  const chain = forwardedFor === undefined ? client.source : `${forwardedFor}, ${client.source}`
   const standard = forwarded === undefined ? '' : `forwarded: ${forwarded}\r\n`
   return (
-    `x-forwarded-for: ${forwardedFor}, ${client.source}\r\nx-forwarded-proto: ${forwardedProto}\r\n` +
+    `x-forwarded-for: ${chain}\r\nx-forwarded-proto: ${forwardedProto}\r\n` +
     `x-forwarded-host: ${forwardedHost}\r\n${standard}`
   )
 }

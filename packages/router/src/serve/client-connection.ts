@@ -16,6 +16,7 @@
  */
 import type { Socket } from 'node:net'
 import { BodyReader } from '../http/body-reader.ts'
+import { CR, LF } from '../http/character-classes.ts'
 import { INCOMPLETE, REFUSED } from '../http/head-scan.ts'
 import { readRequestHead } from '../http/request-head.ts'
 import { scanRequest } from '../http/request-scan.ts'
@@ -53,7 +54,15 @@ export class ClientConnection {
   constructor(deps: ServeDeps, open: OpenSocket, isTls: boolean) {
     this.#deps = deps
     this.isTls = isTls
-    this.#socket = open((bytes, length) => this.#receive(bytes, length))
+    this.#socket = open((bytes, length) => {
+      try {
+        this.#receive(bytes, length)
+      } catch (error) {
+        // A defect of the router costs this client its connection, and nobody else anything.
+        deps.onDefect(error as Error)
+        this.destroy()
+      }
+    })
     this.source = (this.#socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
     this.deadline = deps.deadlines.now + deps.limits.head_timeout_ms
     this.#socket.on('drain', () => this.#onDrain())
@@ -114,12 +123,17 @@ export class ClientConnection {
     this.#socket.destroy()
   }
 
+  /** Closes once what was written has gone out. */
+  destroySoon(): void {
+    this.#socket.destroySoon()
+  }
+
   /** The exchange is over and its answer written. `isKept`: another request may follow. */
   onExchangeEnd(isKept: boolean): void {
     const isRequestRead = this.isRequestRead
     this.#exchange = null
     this.#body = null
-    if (!isKept || !isRequestRead || this.#hasEnded) return this.#close()
+    if (!isKept || !isRequestRead) return this.#close()
     this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
     this.#advance()
   }
@@ -153,13 +167,22 @@ export class ClientConnection {
   #advance(): void {
     if (this.#isAdvancing) return
     this.#isAdvancing = true
-    while (!this.#exchange && this.#pending && this.#closingBytes < 0) {
+    // Answers that the client does not take must not pile up: its next request waits until it has.
+    while (!this.#exchange && this.#pending && this.#closingBytes < 0 && !this.#socket.writableNeedDrain) {
       const pending = this.#pending
       this.#pending = null
       if (!this.#readHead(pending, pending.length)) break
     }
     this.#isAdvancing = false
-    if (!this.#exchange && this.#closingBytes < 0) this.resumeBody()
+    if (this.#exchange || this.#closingBytes >= 0) return
+    if (this.#socket.writableNeedDrain) {
+      this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
+      this.pauseBody()
+    } else if (this.#hasEnded) {
+      this.#close()
+    } else {
+      this.resumeBody()
+    }
   }
 
   /** False when there is no whole head yet, or never will be. */
@@ -173,8 +196,12 @@ export class ClientConnection {
       this.#pending = null
     }
     // RFC 9112, section 2.2: an empty line before a request is ignored; one, as some clients send after a body.
-    const start = limit >= 2 && buffer[0] === 0x0d && buffer[1] === 0x0a ? 2 : 0
-    if (start === limit) return false
+    const isBlank = buffer[0] === CR && (limit === 1 || buffer[1] === LF)
+    const start = isBlank ? Math.min(limit, 2) : 0
+    if (start === limit) {
+      this.#pending = limit === 1 ? Buffer.from([CR]) : null
+      return false
+    }
     const scan = this.#deps.scan()
     const end = scanRequest(scan, buffer, start, limit)
     if (end === REFUSED)
@@ -235,16 +262,24 @@ export class ClientConnection {
   #close(): void {
     this.#closingBytes = 0
     this.#pending = null
-    this.deadline = this.#deps.deadlines.now + CLOSING_MS
-    this.#socket.end()
+    // A slow reader gets all of its answer; only then is it waited for no longer.
+    this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
+    this.#socket.end(() => {
+      this.deadline = this.#deps.deadlines.now + CLOSING_MS
+    })
     this.resumeBody()
     if (this.#hasEnded) this.#socket.destroySoon()
   }
 
   #onDrain(): void {
     if (this.#closingBytes >= 0) return
-    this.deadline = Number.POSITIVE_INFINITY
-    this.#exchange?.onClientDrain()
+    if (this.#exchange) {
+      this.deadline = Number.POSITIVE_INFINITY
+      this.#exchange.onClientDrain()
+    } else {
+      this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
+      this.#advance()
+    }
   }
 
   /** The client sends nothing more. */

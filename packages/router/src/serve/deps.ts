@@ -30,5 +30,7 @@ export type ServeDeps = {
   currentView(): RoutingView | null
   /** Asks for newer documents, at most once in a while. Resolves when that is done. */
   refreshTopology(): Promise<void>
+  /** A request met a defect of the router, which is logged and costs that request alone. */
+  onDefect(error: Error): void
   onClientClosed(client: ClientConnection): void
 }

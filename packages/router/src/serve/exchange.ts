@@ -23,32 +23,27 @@
  * go out in one write (a head and the beginning of its body) is gathered, and flushed when what was read is used up.
  */
 import { ENDPOINTS_PATH } from '@cellplane/contract'
-import {
-  chooseCell,
-  createRetryBudget,
-  findPartitionKey,
-  type MatchedRoute,
-  matchRoute,
-  mayRetry,
-} from '@cellplane/core'
-import { type Cell, countDuration } from '../cells/cell.ts'
+import { chooseCell, createRetryBudget, type MatchedRoute, matchRoute, mayRetry } from '@cellplane/core'
+import type { Cell } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { admitAtCell, admitTenant } from '../decision/admission.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import { pickTarget, type Target } from '../decision/target.ts'
 import { linesTo, shardIn, type Tenant } from '../decision/tenants.ts'
-import { formatChunk, formatLastChunk } from '../http/chunked-body.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
-import { CHUNKED, type RequestScan } from '../http/request-scan.ts'
+import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
-import { formatAnswerHead, formatInterimHead, formatSwitchHead } from './answer-head.ts'
+import { Answer, type OwnAnswer } from './answer.ts'
+import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
 import { type AnswerReceiver, CellConnection, type CellFailure } from './cell-connection.ts'
 import { formatCellRequest } from './cell-request.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { ServeDeps } from './deps.ts'
 import { formatEndpoints } from './endpoints.ts'
 import { explainFailure, type FailureReason, unavailable } from './failure.ts'
+import { type Identified, identify } from './identify.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
+import { RequestBody } from './request-body.ts'
 import { identityOf, type RequestIdentity } from './request-identity.ts'
 
 type CellTarget = Extract<Target, { kind: 'cell' }>
@@ -70,8 +65,8 @@ export class Exchange implements AnswerReceiver {
   readonly #identity: RequestIdentity
   readonly #startedAt = monotonicNow()
   #phase: 'identifying' | 'attempting' | 'relaying' | 'tunnel' | 'over' = 'identifying'
-  /** An answer of the router's own that waits until what was read of the request is used up. */
-  #refusal: Refusal | null = null
+  /** An answer of the router's own, which waits until what was read of the request is used up. */
+  #own: OwnAnswer | null = null
 
   #view: RoutingView | null = null
   #tenant: Tenant | null = null
@@ -81,20 +76,14 @@ export class Exchange implements AnswerReceiver {
   #connection: CellConnection | null = null
   #attempts = 0
   #attemptStartedAt = 0
+  #answeredAt = 0
   /** Something of the request may have reached the cell of this attempt. */
   #isSent = false
 
-  /** The body as far as it has come, while it is kept: all of it, or nothing. */
-  #kept = ''
-  #isReplayable = true
-  #isBodyDone: boolean
-  #trailers = ''
+  readonly #body: RequestBody
+  /** What is gathered for the cell until `flushRequest`. */
   #toCell = ''
-
-  #status = 0
-  #isAnswerChunked = false
-  #isClientKept = false
-  #toClient = ''
+  readonly #answer: Answer
 
   constructor(deps: ServeDeps, client: ClientConnection, head: RequestHead) {
     this.#deps = deps
@@ -102,19 +91,20 @@ export class Exchange implements AnswerReceiver {
     this.#head = head
     this.#identity = identityOf(head, deps.clientHeaders.trace)
     this.isHead = head.method === 'HEAD'
-    this.#isBodyDone = head.bodyLength === 0
+    this.#body = new RequestBody(head.bodyLength, deps.limits.body_retry_bytes_max)
+    this.#answer = new Answer(client, head)
     deps.traffic.begin()
   }
 
   get isRequestSent(): boolean {
-    return this.#isSent && this.#isBodyDone && this.#toCell === ''
+    return this.#isSent && this.#body.isDone && this.#toCell === ''
   }
 
   // ── The request ──
 
   /** To be called once, before the next scan. What it has to write waits for `flushRequest`. */
   start(scan: RequestScan, text: string): void {
-    const { traffic, limits, tenants, verifier } = this.#deps
+    const { traffic, limits } = this.#deps
     const view = this.#deps.currentView()
     if (!view) return this.#refuse({ code: 'NO_TOPOLOGY', detail: 'this router does not know the cells yet' })
     if (traffic.inFlight > limits.in_flight_max) {
@@ -124,28 +114,14 @@ export class Exchange implements AnswerReceiver {
       })
     }
     this.#view = view
-    const { base } = view.snapshot
-    const found = findPartitionKey(base.partition_key, requestView(scan, text, this.#head))
-    switch (found.kind) {
-      case 'key':
-        return this.#admit(tenants.of(found.key))
-      case 'none':
-        traffic.countFailOpen()
-        return this.#admit(tenants.ofSource(this.#client.source))
-      case 'invalid':
-        return this.#refuse({ code: 'PARTITION_KEY_INVALID', detail: found.why })
-      case 'token': {
-        const known = verifier.remembered(found.token, found.claim, base.tokens)
-        if (known !== undefined) return this.#admit(tenants.of(known))
-        this.#client.pauseBody()
-        verifier.verify(found.token, found.claim, base.tokens).then((verdict) => {
-          if (this.#phase !== 'identifying') return
-          if (verdict.ok) this.#admit(tenants.of(verdict.tenant))
-          else this.#refuse(verdict)
-          this.flushRequest()
-        }, this.#onDefect)
-      }
-    }
+    const caller = identify(this.#deps, view, requestView(scan, text, this.#head), this.#client.source)
+    if (!(caller instanceof Promise)) return this.#onIdentified(caller)
+    this.#client.pauseBody()
+    caller.then((identified) => {
+      if (this.#phase !== 'identifying') return
+      this.#onIdentified(identified)
+      this.flushRequest()
+    }, this.#onDefect)
   }
 
   onBodyData(data: string): void {
@@ -155,23 +131,16 @@ export class Exchange implements AnswerReceiver {
       if (connection?.write(data) === false) this.#client.pauseBody()
       return
     }
-    if (this.#refusal || this.#phase === 'over') return
-    if (this.#isReplayable) {
-      this.#kept += data
-      if (this.#isSent) this.#forgetLargeBody()
-    }
-    if (!this.#isSent) return
-    this.#toCell += this.#frame(data)
+    if (this.#own || this.#phase === 'over') return
+    this.#toCell += this.#body.add(data)
     const connection = this.#connection
-    if (connection && this.#phase === 'attempting') {
+    if (connection && this.#isSent && this.#phase === 'attempting') {
       connection.deadline = this.#deps.deadlines.now + this.#deps.limits.response_timeout_ms
     }
   }
 
   onBodyEnd(trailers: string): void {
-    this.#isBodyDone = true
-    this.#trailers = trailers
-    if (this.#isSent && this.#head.bodyLength === CHUNKED) this.#toCell += formatLastChunk(trailers)
+    this.#toCell += this.#body.finish(trailers)
   }
 
   /** The client's framing is broken: where the request ends is not known, and what was sent of it is withdrawn. */
@@ -179,18 +148,21 @@ export class Exchange implements AnswerReceiver {
     const isUnanswered = this.#phase === 'identifying' || this.#phase === 'attempting'
     this.#dropAttempt()
     if (!isUnanswered) return this.#cut()
-    this.#refusal = { code: 'INVALID_REQUEST', detail: `the body of the request was refused: ${problem}` }
+    this.#refuse({ code: 'INVALID_REQUEST', detail: `the body of the request was refused: ${problem}` })
     this.flushRequest()
   }
 
   /** What was read of the request is used up: now is the time to write. */
   flushRequest(): void {
     if (this.#phase === 'over') return
-    if (this.#refusal) return this.#answer(formatRefusal(this.#refusal, this.#identity.requestId))
+    if (this.#own) {
+      this.#answer.writeOwn(this.#own, this.#mayKeepClient())
+      return this.#finish()
+    }
     const text = this.#toCell
     if (text === '' || !this.#connection) return
     this.#toCell = ''
-    if (!this.#connection.write(text) && !this.#isBodyDone) this.#client.pauseBody()
+    if (!this.#connection.write(text) && !this.#body.isDone) this.#client.pauseBody()
   }
 
   onCellDrain(): void {
@@ -207,6 +179,11 @@ export class Exchange implements AnswerReceiver {
     this.#leave()
   }
 
+  #onIdentified(caller: Identified): void {
+    if ('code' in caller) this.#refuse(caller)
+    else this.#admit(caller)
+  }
+
   /** The tenant is known: its limits, its shard, its cell. */
   #admit(tenant: Tenant): void {
     const view = this.#view!
@@ -214,7 +191,9 @@ export class Exchange implements AnswerReceiver {
     this.#tenant = tenant
     if (path === ENDPOINTS_PATH) {
       const endpoints = formatEndpoints(view, tenant, method, this.#identity.requestId)
-      return 'code' in endpoints ? this.#refuse(endpoints) : this.#answer(endpoints)
+      if ('code' in endpoints) return this.#refuse(endpoints)
+      this.#own = endpoints
+      return
     }
     const now = this.#startedAt
     if (tenant.isTenant && !admitTenant(view, tenant, shardIn(view, tenant), now)) {
@@ -249,7 +228,7 @@ export class Exchange implements AnswerReceiver {
   // ── An attempt ──
 
   #attempt(target: CellTarget, now: number): void {
-    const { deadlines, limits, cells } = this.#deps
+    const { deadlines, limits, cells, onDefect } = this.#deps
     const cell = this.#view!.cells[target.index]!
     this.#phase = 'attempting'
     this.#target = target
@@ -265,11 +244,11 @@ export class Exchange implements AnswerReceiver {
       this.#connection = kept
       this.#send(kept)
     } else {
-      const opened = new CellConnection(cell, this, deadlines, limits.header_bytes_max)
+      const opened = new CellConnection(cell, this, deadlines, limits.header_bytes_max, onDefect)
       opened.deadline = deadlines.now + limits.connect_timeout_ms
       this.#connection = opened
       // No more of the body than has come: it would be held for as long as the cell takes to answer the call.
-      if (!this.#isBodyDone) this.#client.pauseBody()
+      if (!this.#body.isDone) this.#client.pauseBody()
     }
   }
 
@@ -288,45 +267,33 @@ export class Exchange implements AnswerReceiver {
       { connection, lines, attempt: this.#attempts - 1 },
     )
     connection.deadline = deadlines.now + limits.response_timeout_ms
-    if (this.#kept !== '') this.#toCell += this.#frame(this.#kept)
-    if (this.#isBodyDone) {
-      if (this.#head.bodyLength === CHUNKED) this.#toCell += formatLastChunk(this.#trailers)
-      return
-    }
-    if (this.#head.expectsContinue && this.#kept === '') this.#client.write(CONTINUE)
-    this.#forgetLargeBody()
-    this.#client.resumeBody()
-  }
-
-  #frame(data: string): string {
-    return this.#head.bodyLength === CHUNKED ? formatChunk(data) : data
-  }
-
-  /** A body that is larger than what is kept cannot be sent a second time. */
-  #forgetLargeBody(): void {
-    if (this.#kept.length <= this.#deps.limits.body_retry_bytes_max) return
-    this.#isReplayable = false
-    this.#kept = ''
+    if (this.#head.expectsContinue && !this.#body.isDone && this.#body.isEmpty) this.#client.write(CONTINUE)
+    this.#toCell += this.#body.beginSending()
+    if (!this.#body.isDone) this.#client.resumeBody()
   }
 
   onCellTimeout(): void {
     const connection = this.#connection
     if (!connection) return
     if (this.#phase === 'attempting') {
-      const isClientSlow = this.#isSent && !this.#isBodyDone && !connection.isFull
+      const isClientSlow = this.#isSent && !this.#body.isDone && !connection.isFull
       const why = !this.#isSent ? 'connect' : isClientSlow ? 'client-slow' : 'timeout'
       connection.destroy()
-      return this.#onAttemptFailed(this.#cell!, why)
+      this.#onAttemptFailed(this.#cell!, why)
+      return this.flushRequest()
     }
-    if (this.#phase === 'relaying') this.#deps.cells.record(this.#cell!, 'error')
+    if (this.#phase === 'relaying') this.#deps.cells.countCut(this.#cell!)
     this.#dropAttempt()
     this.#cut()
   }
 
   onCellFailed(why: CellFailure): void {
-    if (this.#phase === 'attempting') return this.#onAttemptFailed(this.#cell!, why)
+    if (this.#phase === 'attempting') {
+      this.#onAttemptFailed(this.#cell!, why)
+      return this.flushRequest()
+    }
     // The answer has begun: its end can neither be had nor be made up.
-    if (this.#phase === 'relaying') this.#deps.cells.record(this.#cell!, 'error')
+    if (this.#phase === 'relaying') this.#deps.cells.countCut(this.#cell!)
     this.#dropAttempt()
     this.#cut()
   }
@@ -336,14 +303,11 @@ export class Exchange implements AnswerReceiver {
     const sent = this.#isSent ? 'something' : 'nothing'
     if (this.#cell) this.#endAttempt()
     if (why !== 'full' && why !== 'client-slow') {
-      cell.counters.attempts[0]!++
-      if (why === 'connect') cell.counters.connectFailures++
-      cells.record(cell, why === 'connect' ? 'connect-failure' : 'error')
+      cells.countFailure(cell, why === 'connect')
     }
     const next = why === 'client-slow' ? null : this.#secondTarget(cell, sent)
     if (next) this.#attemptAgain(next)
     else this.#refuse(explainFailure(why, sent, cell, this.#target!.isNamed, this.#route!))
-    this.flushRequest()
   }
 
   /** Another cell of the shard, if the request may go there and the budgets agree. */
@@ -351,7 +315,7 @@ export class Exchange implements AnswerReceiver {
     const target = this.#target!
     const view = this.#view!
     const { method, hasIdempotencyKey } = this.#head
-    if (this.#attempts > 1 || target.isNamed || !this.#isReplayable) return null
+    if (this.#attempts > 1 || target.isNamed || !this.#body.isReplayable) return null
     if (!mayRetry(this.#route!.failover, method, hasIdempotencyKey, sent)) return null
     const index = chooseCell(view.snapshot, target.row, view.fitness, view.inFlight, draw(), target.index)
     return index >= 0 && this.#mayTryAgain(failed) ? { ...target, index } : null
@@ -394,6 +358,7 @@ export class Exchange implements AnswerReceiver {
     this.#cell = null
     this.#connection = null
     this.#toCell = ''
+    this.#body.stopSending()
   }
 
   // ── The answer ──
@@ -407,9 +372,10 @@ export class Exchange implements AnswerReceiver {
     const { deadlines, limits } = this.#deps
     if (!this.#head.isWebSocket) {
       this.#connection!.destroy()
-      return this.#onAttemptFailed(this.#cell!, 'invalid')
+      this.#onAttemptFailed(this.#cell!, 'invalid')
+      return this.flushRequest()
     }
-    this.#countAnswer(101)
+    this.#deps.cells.countAnswer(this.#cell!, 101, this.#attemptStartedAt)
     this.#phase = 'tunnel'
     this.#connection!.deadline = deadlines.now + limits.idle_timeout_ms
     this.#client.write(formatSwitchHead(scan, text, this.#cell!.id, this.#identity.requestId))
@@ -418,10 +384,15 @@ export class Exchange implements AnswerReceiver {
 
   onAnswerHead(scan: ResponseScan, text: string, hasBody: boolean): void {
     const cell = this.#cell!
-    const { status, bodyLength } = scan
-    const { limits, deadlines } = this.#deps
-    this.#countAnswer(status)
-    if (status === MISDIRECTED && this.#attempts === 1 && this.#isReplayable && this.#mayTryAgain(cell)) {
+    const { status } = scan
+    const { limits, deadlines, cells } = this.#deps
+    this.#answeredAt = cells.countAnswer(cell, status, this.#attemptStartedAt)
+    if (
+      status === MISDIRECTED &&
+      this.#attempts === 1 &&
+      this.#body.isReplayable &&
+      this.#mayTryAgain(cell)
+    ) {
       return this.#redirect()
     }
     if (isUnserved(status)) {
@@ -433,33 +404,20 @@ export class Exchange implements AnswerReceiver {
       }
     }
     this.#phase = 'relaying'
-    this.#status = status
-    this.#kept = ''
-    this.#isReplayable = false
-    const isLengthUnknown = hasBody && bodyLength < 0
-    this.#isAnswerChunked = isLengthUnknown && this.#head.minor === 1
-    // An answer that came before the request was read to its end leaves bytes behind that are no next request.
-    this.#isClientKept = this.#mayKeepClient() && (!isLengthUnknown || this.#isAnswerChunked)
-    this.#toClient = formatAnswerHead(scan, text, {
-      cell: cell.id,
-      requestId: this.#identity.requestId,
-      isChunked: this.#isAnswerChunked,
-      connection: this.#connectionWord(),
-    })
+    this.#body.forget()
+    this.#answer.begin(scan, text, hasBody, this.#mayKeepClient(), cell.id, this.#identity.requestId)
     this.#connection!.deadline = deadlines.now + limits.idle_timeout_ms
   }
 
   onAnswerData(data: string): void {
     const { deadlines, limits } = this.#deps
-    this.#toClient += this.#isAnswerChunked ? formatChunk(data) : data
+    if (this.#phase === 'tunnel') this.#answer.addRaw(data)
+    else this.#answer.add(data)
     if (this.#connection) this.#connection.deadline = deadlines.now + limits.idle_timeout_ms
   }
 
   onAnswerPause(): void {
-    if (this.#toClient === '') return
-    const text = this.#toClient
-    this.#toClient = ''
-    if (this.#client.write(text) || !this.#connection) return
+    if (this.#answer.flush() || !this.#connection) return
     this.#connection.pause()
     // The client has a time limit of its own for as long as it is waited for.
     this.#connection.deadline = Number.POSITIVE_INFINITY
@@ -476,70 +434,52 @@ export class Exchange implements AnswerReceiver {
       this.onAnswerPause()
       return this.#client.end()
     }
-    if (this.#isAnswerChunked) this.#toClient += formatLastChunk(trailers)
-    if (this.#toClient !== '') this.#client.write(this.#toClient)
-    this.#toClient = ''
-    this.#connection = null
+    this.#answer.finish(trailers)
     this.#endAttempt()
     this.#finish()
   }
 
-  #countAnswer(status: number): void {
-    const cell = this.#cell!
-    cell.counters.attempts[Math.min(5, (status / 100) | 0)]!++
-    const now = monotonicNow()
-    countDuration(cell.counters, (now - this.#attemptStartedAt) / 1000)
-    this.#deps.cells.record(cell, status >= 500 ? 'error' : 'ok', now)
-  }
-
   // ── The end ──
 
+  /** An answer that came before the request was read to its end leaves bytes behind that are no next request. */
   #mayKeepClient(): boolean {
-    return this.#head.isKeptAlive && this.#client.isRequestRead && !this.#deps.isStopping
-  }
-
-  #connectionWord(): string {
-    if (!this.#isClientKept) return 'connection: close\r\n'
-    return this.#head.minor === 0 ? 'connection: keep-alive\r\n' : ''
+    return this.#client.isRequestRead && !this.#deps.isStopping
   }
 
   /** The router answers itself, once what was read of the request is used up. */
   #refuse(refusal: Refusal): void {
     this.#deps.traffic.countRefusal(refusal.code)
-    this.#refusal = refusal
-  }
-
-  #answer({ status, head, body }: { status: number; head: string; body: string }): void {
-    this.#status = status
-    this.#isClientKept = this.#mayKeepClient()
-    this.#client.write(`${head}${this.#connectionWord()}\r\n${this.isHead ? '' : body}`)
-    this.#finish()
+    this.#own = formatRefusal(refusal, this.#identity.requestId)
   }
 
   #finish(): void {
     const { tenants, accessLog } = this.#deps
+    const { status, isClientKept } = this.#answer
     const tenant = this.#tenant
-    if (tenant) tenants.count(tenant, this.#refusal !== null || this.#status >= 500)
-    const now = monotonicNow()
-    if (accessLog.wants(this.#status, now)) {
+    if (tenant) tenants.count(tenant, this.#own !== null || status >= 500)
+    // The end of a long answer is not worth another look at the clock; the head's time is what is compared.
+    const now = this.#answeredAt
+    if (accessLog.wants(status, now)) {
       accessLog.write({
         ...this.#identity,
         tenant: tenant?.isTenant ? tenant.key : '',
         cell: this.#target ? this.#view!.cells[this.#target.index]!.id : '',
         method: this.#head.method,
         path: this.#head.path,
-        status: this.#status,
+        status,
         durationMs: now - this.#startedAt,
       })
     }
     this.#leave()
-    this.#client.onExchangeEnd(this.#isClientKept)
+    this.#client.onExchangeEnd(isClientKept)
   }
 
-  /** Ends without an answer, or in the middle of one: the client sees its connection cut. */
+  /** Ends without an answer, or in the middle of one: the client sees its connection cut. A tunnel has no other end. */
   #cut(): void {
+    const isTunnel = this.#phase === 'tunnel'
     this.#leave()
-    this.#client.destroy()
+    if (isTunnel) this.#client.destroySoon()
+    else this.#client.destroy()
   }
 
   #leave(): void {
@@ -548,10 +488,7 @@ export class Exchange implements AnswerReceiver {
   }
 
   readonly #onDefect = (error: Error): void => {
-    this.#deps.log.error('a request could not be handled; this is a defect of the router', {
-      request_id: this.#identity.requestId,
-      why: error.stack ?? error.message,
-    })
+    this.#deps.onDefect(error)
     if (this.#phase === 'over') return
     this.#dropAttempt()
     this.#refuse({ code: 'INTERNAL', detail: 'the router could not handle this' })

@@ -18,7 +18,10 @@ export type PublicServer = {
   stop(): Promise<void>
 }
 
-export type PublicServerOptions = Omit<ServeDeps, 'deadlines' | 'isStopping' | 'scan' | 'onClientClosed'> & {
+export type PublicServerOptions = Omit<
+  ServeDeps,
+  'deadlines' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
+> & {
   listen: { host: string; port: number }
   /** `own`: each read into a buffer of its own, as when Node cannot be given one. */
   reads?: 'shared' | 'own'
@@ -40,6 +43,10 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     deadlines,
     isStopping: false,
     scan: scanOf(options),
+    onDefect: (error) =>
+      log.error('a request could not be handled; this is a defect of the router', {
+        why: error.stack ?? error.message,
+      }),
     onClientClosed: (client) => clients.delete(client),
   }
   const welcome = (open: OpenSocket): void => {
