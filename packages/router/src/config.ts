@@ -69,6 +69,12 @@ const limitsSchema = z.strictObject({
     .max(1_000_000)
     .default(20_000)
     .describe('Clients connected to this process; what comes beyond them is closed at once.'),
+  stream_leave_ms: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(5_000)
+    .describe('A WebSocket that was told to go is cut after this.'),
   in_flight_max: z
     .int()
     .min(1)

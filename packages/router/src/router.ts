@@ -19,7 +19,7 @@ import { startTopologyFollower } from './documents/topology-follower.ts'
 import { createLogger, type Logger } from './log.ts'
 import { startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
-import { startPublicServer } from './serve/public-server.ts'
+import { type PublicServer, startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
 import { startSigningKeys } from './tokens/signing-keys.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
@@ -66,6 +66,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     const verifier = createTokenVerifier(keys, limits.tokens_cached_max)
 
     let view: RoutingView | null = null
+    let server: PublicServer | null = null
     const follower = await startTopologyFollower({
       url,
       bearerToken,
@@ -79,6 +80,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       onTopology(current) {
         cells.adopt(current)
         view = buildRoutingView(current, cells.arrays, view)
+        server?.onTopology()
       },
     })
     stops.push(() => follower.stop())
@@ -114,7 +116,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     )
     stops.push(() => admin.stop())
 
-    const server = await startPublicServer({
+    const listening = await startPublicServer({
       listen: config.listen,
       cells,
       tenants,
@@ -127,13 +129,14 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       currentView: () => view,
       refreshTopology: () => follower.refresh(),
     })
-    stops.push(() => server.stop())
+    server = listening
+    stops.push(() => listening.stop())
     stops.push(() => admin.beginStop())
-    log.info('router listening', { port: server.port, admin_port: admin.port })
+    log.info('router listening', { port: listening.port, admin_port: admin.port })
 
     let stopped: Promise<void> | null = null
     return {
-      port: server.port,
+      port: listening.port,
       adminPort: admin.port,
       stop() {
         stopped ??= stopAll()

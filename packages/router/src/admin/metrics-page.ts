@@ -34,6 +34,11 @@ function cellMetrics({ cells }: RouterState): string[] {
     ),
     counter('connect_failures_total', 'Connections that could not be made.', connectFailures),
     counter(
+      'shed_total',
+      'Requests that the cell’s ceiling turned away.',
+      perCell((cell) => cell.counters.shed),
+    ),
+    counter(
       'ejections_total',
       'Ejections of the cell by this router.',
       perCell((cell) => cell.counters.ejections),

@@ -15,6 +15,8 @@ export type Cell = {
   /** Its index in the current snapshot, where fitness and load are found; -1 when it has left. */
   index: number
   inFlight: number
+  /** It drains, or is drained: what it holds is still read there, but nothing should stay. */
+  isLeaving: boolean
   /** Requests that may be under way there at once, from this process. */
   inFlightMax: number
   /** Its declared ceiling; 0 when it has none. */
@@ -54,6 +56,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string): Cel
     secret,
     index: -1,
     inFlight: 0,
+    isLeaving: false,
     inFlightMax: 0,
     requestsPerSecondMax: 0,
     admittedUntil: 0,

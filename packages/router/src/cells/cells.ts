@@ -72,7 +72,7 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
 
   function adoptSnapshot(snapshot: Snapshot): void {
     for (const cell of bySlot.values()) cell.index = -1
-    const capacities = new Map(snapshot.base.cells.map(({ slot, capacity }) => [slot, capacity]))
+    const entries = new Map(snapshot.base.cells.map((entry) => [entry.slot, entry]))
     const cells = snapshot.cells.map((entry) => {
       const known = bySlot.get(entry.slot)
       const cell =
@@ -82,8 +82,9 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
         cell.pool.close()
         cell.pool = createCellPool(entry.url)
       }
-      const { in_flight: inFlightMax = Number.POSITIVE_INFINITY, requests_per_second: rate = 0 } =
-        capacities.get(entry.slot)!
+      const { state, capacity } = entries.get(entry.slot)!
+      const { in_flight: inFlightMax = Number.POSITIVE_INFINITY, requests_per_second: rate = 0 } = capacity
+      cell.isLeaving = state !== 'active'
       cell.inFlightMax = Math.min(inFlightMax, socketsMax)
       cell.requestsPerSecondMax = rate
       cell.index = entry.index
@@ -92,6 +93,7 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
     })
     for (const [slot, cell] of bySlot) {
       if (cell.index >= 0) continue
+      cell.isLeaving = true
       cell.pool.close()
       bySlot.delete(slot)
     }

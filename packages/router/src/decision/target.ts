@@ -19,6 +19,8 @@ export type Wish = {
   hasIdempotencyKey: boolean
 }
 
+export type CellTarget = Extract<Target, { kind: 'cell' }>
+
 export type Target =
   | {
       kind: 'cell'

@@ -3,9 +3,16 @@
  * that a head and what came with it go out in one write.
  */
 import { formatChunk, formatLastChunk } from '../http/chunked-body.ts'
+import { headerValue } from '../http/head-scan.ts'
 import type { RequestHead } from '../http/request-head.ts'
-import type { ResponseScan } from '../http/response-scan.ts'
-import { formatAnswerHead } from './answer-head.ts'
+import { RESPONSE, type ResponseScan } from '../http/response-scan.ts'
+import {
+  CLOSE_GOING_AWAY,
+  createEventBoundary,
+  createFrameBoundary,
+  type StreamBoundary,
+} from '../http/stream-boundary.ts'
+import { formatAnswerHead, formatSwitchHead } from './answer-head.ts'
 import type { ClientConnection } from './client-connection.ts'
 
 export class Answer {
@@ -16,7 +23,11 @@ export class Answer {
   readonly #client: ClientConnection
   readonly #request: RequestHead
   #isChunked = false
+  #isBegun = false
   #text = ''
+  /** Of a stream that has no end of its own. */
+  #boundary: StreamBoundary | null = null
+  #hasSaidGoodbye = false
 
   constructor(client: ClientConnection, request: RequestHead) {
     this.#client = client
@@ -41,17 +52,35 @@ export class Answer {
     this.status = scan.status
     this.#isChunked = isLengthUnknown && this.#request.minor === 1
     this.isClientKept = mayKeep && this.#request.isKeptAlive && (!isLengthUnknown || this.#isChunked)
+    if (isLengthUnknown && isEventStream(scan, text)) this.#boundary = createEventBoundary()
     const connection = this.#connectionLine()
     this.#text = formatAnswerHead(scan, text, { cell, requestId, isChunked: this.#isChunked, connection })
   }
 
+  /** Begins a WebSocket: what follows are frames. */
+  beginTunnel(scan: ResponseScan, text: string, cell: string, requestId: string): void {
+    this.status = 101
+    this.#text = formatSwitchHead(scan, text, cell, requestId)
+    this.#boundary = createFrameBoundary()
+  }
+
   add(data: string): void {
+    // What a cell sends after the router has closed a WebSocket is no use to the client.
+    if (this.#hasSaidGoodbye) return
+    this.#boundary?.feed(data)
     this.#text += this.#isChunked ? formatChunk(data) : data
   }
 
-  /** Bytes as they are: for tunnels. */
-  addRaw(data: string): void {
-    this.#text += data
+  /** A stream without an end that may be ended here: between two events, or two frames. */
+  get mayLeaveHere(): boolean {
+    return this.#boundary?.isAtBoundary === true && !this.#hasSaidGoodbye
+  }
+
+  /** Tells the client of a WebSocket to go and come back. */
+  sayGoodbye(): void {
+    this.#text += CLOSE_GOING_AWAY
+    this.#hasSaidGoodbye = true
+    this.flush()
   }
 
   /** Writes what has been gathered. False when the client does not take it as fast. */
@@ -59,7 +88,14 @@ export class Answer {
     if (this.#text === '') return true
     const text = this.#text
     this.#text = ''
+    this.#isBegun = true
     return this.#client.write(text)
+  }
+
+  /** Forgets a cell's answer that turned out to be broken. False when the client has a part of it. */
+  takeBack(): boolean {
+    this.#text = ''
+    return !this.#isBegun
   }
 
   finish(trailers: string): void {
@@ -79,6 +115,10 @@ export class Answer {
     if (!this.isClientKept) return 'connection: close\r\n'
     return this.#request.minor === 0 ? 'connection: keep-alive\r\n' : ''
   }
+}
+
+function isEventStream(scan: ResponseScan, text: string): boolean {
+  return headerValue(scan, text, RESPONSE.contentType)?.toLowerCase().startsWith('text/event-stream') === true
 }
 
 export type OwnAnswer = { status: number; head: string; body: string }

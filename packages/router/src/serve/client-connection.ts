@@ -73,10 +73,6 @@ export class ClientConnection {
     deps.deadlines.watch(this)
   }
 
-  get isTunnel(): boolean {
-    return this.#isTunnel
-  }
-
   get isIdle(): boolean {
     return this.#exchange === null
   }
@@ -104,6 +100,16 @@ export class ClientConnection {
   /** True when all of the current request has come. */
   get isRequestRead(): boolean {
     return this.#body === null || this.#body.isDone
+  }
+
+  /** The process stops. */
+  askToLeave(): void {
+    this.#exchange?.askToLeave()
+  }
+
+  /** A cell is on its way out of the fleet: streams without an end are to be opened anew, elsewhere. */
+  leaveLeavingCell(): void {
+    if (this.#exchange?.isAtLeavingCell) this.#exchange.askToLeave()
   }
 
   becomeTunnel(): void {
@@ -195,11 +201,12 @@ export class ClientConnection {
       limit = buffer.length
       this.#pending = null
     }
-    // RFC 9112, section 2.2: an empty line before a request is ignored; one, as some clients send after a body.
-    const isBlank = buffer[0] === CR && (limit === 1 || buffer[1] === LF)
-    const start = isBlank ? Math.min(limit, 2) : 0
-    if (start === limit) {
-      this.#pending = limit === 1 ? Buffer.from([CR]) : null
+    // RFC 9112, section 2.2: empty lines before a request are ignored. Some clients send one after a body.
+    let start = 0
+    while (start + 1 < limit && buffer[start] === CR && buffer[start + 1] === LF) start += 2
+    if (start === limit) return false
+    if (buffer[start] === CR && start + 1 === limit) {
+      this.#pending = Buffer.from([CR])
       return false
     }
     const scan = this.#deps.scan()

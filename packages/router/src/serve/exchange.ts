@@ -23,18 +23,19 @@
  * go out in one write (a head and the beginning of its body) is gathered, and flushed when what was read is used up.
  */
 import { ENDPOINTS_PATH } from '@cellplane/contract'
-import { chooseCell, createRetryBudget, type MatchedRoute, matchRoute, mayRetry } from '@cellplane/core'
+import { type MatchedRoute, matchRoute } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { admitAtCell, admitTenant } from '../decision/admission.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
-import { pickTarget, type Target } from '../decision/target.ts'
-import { linesTo, shardIn, type Tenant } from '../decision/tenants.ts'
+import { pickSecondTarget, takeRetry } from '../decision/second-attempt.ts'
+import { type CellTarget, pickTarget, type Wish } from '../decision/target.ts'
+import { linesTo, shardIn, type Tenant, type TenantShard } from '../decision/tenants.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
 import { Answer, type OwnAnswer } from './answer.ts'
-import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
+import { formatInterimHead } from './answer-head.ts'
 import { type AnswerReceiver, CellConnection, type CellFailure } from './cell-connection.ts'
 import { formatCellRequest } from './cell-request.ts'
 import type { ClientConnection } from './client-connection.ts'
@@ -45,8 +46,6 @@ import { type Identified, identify } from './identify.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { identityOf, type RequestIdentity } from './request-identity.ts'
-
-type CellTarget = Extract<Target, { kind: 'cell' }>
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 const MISDIRECTED = 421
@@ -77,6 +76,7 @@ export class Exchange implements AnswerReceiver {
   #attempts = 0
   #attemptStartedAt = 0
   #answeredAt = 0
+  #isAskedToLeave = false
   /** Something of the request may have reached the cell of this attempt. */
   #isSent = false
 
@@ -196,7 +196,7 @@ export class Exchange implements AnswerReceiver {
       return
     }
     const now = this.#startedAt
-    if (tenant.isTenant && !admitTenant(view, tenant, shardIn(view, tenant), now)) {
+    if (tenant.isTenant && !admitTenant(view, tenant, this.#shard(), now)) {
       return this.#refuse({
         code: 'TOO_MANY_REQUESTS',
         detail: 'this tenant sends more than its share of a cell',
@@ -210,17 +210,24 @@ export class Exchange implements AnswerReceiver {
     this.#attempt(target, now)
   }
 
+  #shard(): TenantShard {
+    return shardIn(this.#view!, this.#tenant!)
+  }
+
+  #wish(): Wish {
+    const { method, wantedCell, hasIdempotencyKey } = this.#head
+    return { method, route: this.#route!, wantedCell, hasIdempotencyKey }
+  }
+
   /** By the current view; refuses when there is no cell to go to. */
   #pick(): CellTarget | null {
-    const view = this.#view!
-    const { method, wantedCell, hasIdempotencyKey } = this.#head
-    const wish = { method, route: this.#route!, wantedCell, hasIdempotencyKey }
-    const target = pickTarget(shardIn(view, this.#tenant!), wish, draw())
+    const target = pickTarget(this.#shard(), this.#wish(), draw())
     if (target.kind === 'cell') return target
+    const isForeign = target.kind === 'refused'
     this.#refuse(
-      target.kind === 'refused'
+      isForeign
         ? { code: 'INVALID_REQUEST', detail: target.detail }
-        : unavailable(view.cells[target.index]!),
+        : unavailable(this.#view!.cells[target.index]!),
     )
     return null
   }
@@ -261,7 +268,7 @@ export class Exchange implements AnswerReceiver {
   #send(connection: CellConnection): void {
     const { deadlines, limits, clientHeaders } = this.#deps
     this.#isSent = true
-    const lines = linesTo(this.#cell!, this.#tenant!, shardIn(this.#view!, this.#tenant!))
+    const lines = linesTo(this.#cell!, this.#tenant!, this.#shard())
     this.#toCell = formatCellRequest(
       { head: this.#head, identity: this.#identity, client: this.#client, policy: clientHeaders.forwarded },
       { connection, lines, attempt: this.#attempts - 1 },
@@ -292,9 +299,15 @@ export class Exchange implements AnswerReceiver {
       this.#onAttemptFailed(this.#cell!, why)
       return this.flushRequest()
     }
-    // The answer has begun: its end can neither be had nor be made up.
-    if (this.#phase === 'relaying') this.#deps.cells.countCut(this.#cell!)
+    const cell = this.#cell!
+    const isRelaying = this.#phase === 'relaying'
+    if (isRelaying) this.#deps.cells.countCut(cell)
     this.#dropAttempt()
+    if (isRelaying && this.#answer.takeBack()) {
+      this.#refuse(explainFailure(why, 'something', cell, this.#target!.isNamed, this.#route!))
+      return this.flushRequest()
+    }
+    // The answer has begun: its end can neither be had nor be made up.
     this.#cut()
   }
 
@@ -310,22 +323,11 @@ export class Exchange implements AnswerReceiver {
     else this.#refuse(explainFailure(why, sent, cell, this.#target!.isNamed, this.#route!))
   }
 
-  /** Another cell of the shard, if the request may go there and the budgets agree. */
+  /** Where to send a second time; null when the outcome of the first attempt stands. */
   #secondTarget(failed: Cell, sent: 'nothing' | 'something'): CellTarget | null {
-    const target = this.#target!
-    const view = this.#view!
-    const { method, hasIdempotencyKey } = this.#head
-    if (this.#attempts > 1 || target.isNamed || !this.#body.isReplayable) return null
-    if (!mayRetry(this.#route!.failover, method, hasIdempotencyKey, sent)) return null
-    const index = chooseCell(view.snapshot, target.row, view.fitness, view.inFlight, draw(), target.index)
-    return index >= 0 && this.#mayTryAgain(failed) ? { ...target, index } : null
-  }
-
-  #mayTryAgain(failed: Cell): boolean {
-    const now = monotonicNow()
-    const tenant = this.#tenant!
-    tenant.retryBudget ??= createRetryBudget()
-    return tenant.retryBudget.tryRetry(now) && failed.retryBudget.tryRetry(now)
+    if (this.#attempts > 1 || !this.#body.isReplayable) return null
+    const second = pickSecondTarget(this.#shard(), this.#target!, this.#wish(), sent, draw())
+    return second && takeRetry(this.#tenant!, failed, monotonicNow()) ? second : null
   }
 
   #attemptAgain(target: CellTarget): void {
@@ -378,7 +380,7 @@ export class Exchange implements AnswerReceiver {
     this.#deps.cells.countAnswer(this.#cell!, 101, this.#attemptStartedAt)
     this.#phase = 'tunnel'
     this.#connection!.deadline = deadlines.now + limits.idle_timeout_ms
-    this.#client.write(formatSwitchHead(scan, text, this.#cell!.id, this.#identity.requestId))
+    this.#answer.beginTunnel(scan, text, this.#cell!.id, this.#identity.requestId)
     this.#client.becomeTunnel()
   }
 
@@ -391,7 +393,7 @@ export class Exchange implements AnswerReceiver {
       status === MISDIRECTED &&
       this.#attempts === 1 &&
       this.#body.isReplayable &&
-      this.#mayTryAgain(cell)
+      takeRetry(this.#tenant!, cell, monotonicNow())
     ) {
       return this.#redirect()
     }
@@ -411,16 +413,43 @@ export class Exchange implements AnswerReceiver {
 
   onAnswerData(data: string): void {
     const { deadlines, limits } = this.#deps
-    if (this.#phase === 'tunnel') this.#answer.addRaw(data)
-    else this.#answer.add(data)
+    this.#answer.add(data)
     if (this.#connection) this.#connection.deadline = deadlines.now + limits.idle_timeout_ms
   }
 
   onAnswerPause(): void {
+    this.#leaveIfAsked()
     if (this.#answer.flush() || !this.#connection) return
     this.#connection.pause()
     // The client has a time limit of its own for as long as it is waited for.
     this.#connection.deadline = Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * This process stops, or the cell drains. A stream without an end is ended where that does no harm, soon; whatever has
+   * an end of its own is waited for.
+   */
+  askToLeave(): void {
+    if (this.#isAskedToLeave) return
+    this.#isAskedToLeave = true
+    this.#leaveIfAsked()
+  }
+
+  /** The cell is on its way out of the fleet. */
+  get isAtLeavingCell(): boolean {
+    return this.#cell?.isLeaving === true
+  }
+
+  #leaveIfAsked(): void {
+    if (!this.#isAskedToLeave || !this.#answer.mayLeaveHere) return
+    if (this.#phase === 'tunnel') {
+      this.#answer.sayGoodbye()
+      this.#client.deadline = this.#deps.deadlines.now + this.#deps.limits.stream_leave_ms
+    } else if (this.#phase === 'relaying') {
+      this.#answer.finish('')
+      this.#dropAttempt()
+      this.#finish()
+    }
   }
 
   onClientDrain(): void {

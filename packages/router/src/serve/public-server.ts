@@ -15,6 +15,8 @@ import { onread, receiveData } from './read-buffer.ts'
 
 export type PublicServer = {
   readonly port: number
+  /** To be called after the topology has changed: streams at cells that leave are told to go. */
+  onTopology(): void
   stop(): Promise<void>
 }
 
@@ -85,14 +87,16 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
 
   return {
     port: (server.address() as AddressInfo).port,
+    onTopology() {
+      for (const client of clients) client.leaveLeavingCell()
+    },
     async stop() {
       deps.isStopping = true
       await closeServer(server)
       const startedAt = performance.now()
       const isOver = (ms: number) => performance.now() - startedAt >= ms
+      for (const client of clients) client.askToLeave()
       while (clients.size > 0 && !isOver(limits.stop_timeout_ms)) {
-        // Tunnels have no natural end that a stop could wait for.
-        for (const client of clients) if (client.isTunnel) client.destroy()
         if (isOver(IDLE_GRACE_MS)) for (const client of clients) if (client.isIdle) client.destroy()
         await delay(STOP_CHECK_MS)
       }

@@ -133,8 +133,12 @@ export async function startFakeFleet(options: FleetOptions = {}) {
       }
     },
     secretOf: (cell: FakeCell) => deriveRouterSecret(ROUTER_KEY, FLEET, cell.id),
-    async stop(): Promise<void> {
+    /** Tells the routers to stop; resolves when they have. */
+    async stopRouters(): Promise<void> {
       await Promise.all(routers.map((router) => router.stop()))
+    },
+    async stop(): Promise<void> {
+      await fleet.stopRouters()
       await Promise.all([...cells.map((cell) => cell.kill()), controlPlane.stop()])
       await rm(folder, { recursive: true, force: true })
     },
