@@ -53,21 +53,44 @@ test('xxh32 gives the results of the reference implementation at every branch of
   }
 })
 
-test('a key is hashed by its UTF-8 form, whatever its script and length', () => {
-  fc.assert(
-    fc.property(
-      fc.oneof(
-        fc.string({ maxLength: 300 }),
-        fc.string({ unit: 'grapheme', maxLength: 60 }),
-        fc.string({ unit: 'binary' }),
-      ),
-      fc.nat(0xffff_ffff),
-      (key, seed) => {
-        assert.equal(hashKey(key, seed), xxh32(new TextEncoder().encode(key), seed))
-      },
-    ),
-    { numRuns: 100 },
+test('a key is hashed by its UTF-8 form, whatever its script, its length and the seed', () => {
+  const codes = (max: number) =>
+    fc
+      .array(fc.integer({ min: 0, max }), { maxLength: 300, size: 'max' })
+      .map((units) => String.fromCharCode(...units))
+  const ascii = codes(0x7f)
+  const key = fc.oneof(
+    ascii,
+    codes(0xff),
+    // Any 16-bit codes: lone surrogates among them.
+    codes(0xffff),
+    fc.string({ unit: 'binary', maxLength: 150 }),
+    // One foreign code in a long ASCII key, at any place: each place of a word has to notice it.
+    fc
+      .tuple(ascii, fc.constantFrom(0x80, 0xff, 0x100, 0x8000, 0xd800, 0xdfff, 0xff00), ascii)
+      .map(([before, code, after]) => before + String.fromCharCode(code) + after),
   )
+  fc.assert(
+    fc.property(key, fc.nat(0xffff_ffff), (key, seed) => {
+      assert.equal(hashKey(key, seed), xxh32(new TextEncoder().encode(key), seed))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('a code beyond ASCII is noticed at every place of a key of every length', () => {
+  for (let length = 1; length <= 40; length++) {
+    for (let at = 0; at < length; at++) {
+      for (const code of [0x80, 0x100, 0x8000, 0xd800]) {
+        const key = 'a'.repeat(at) + String.fromCharCode(code) + 'a'.repeat(length - at - 1)
+        assert.equal(
+          hashKey(key, 1),
+          xxh32(new TextEncoder().encode(key), 1),
+          `${code} at ${at} of ${length}`,
+        )
+      }
+    }
+  }
 })
 
 test('a bucket is the low bits of the hash', () => {

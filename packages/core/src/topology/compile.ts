@@ -149,8 +149,19 @@ function topologyCell(cell: PublishedCell): TopologyCell {
   }
 }
 
+/** The kinds that a router can read; the fleet file's grammar has others, so that their refusal can explain itself. */
+const KEY_SOURCES: Record<KeyRule['from'], true> = {
+  jwt: true,
+  header: true,
+  subdomain: true,
+  sni: true,
+  path: true,
+  query: true,
+  cookie: true,
+}
+
 function isKeyRule(rule: FleetFile['partition_key']['rules'][number]): rule is KeyRule {
-  return rule.from === 'jwt' || rule.from === 'header' || rule.from === 'subdomain' || rule.from === 'path'
+  return Object.hasOwn(KEY_SOURCES, rule.from)
 }
 
 function checkEndpoints(cells: readonly Cell[]): Problem[] {
