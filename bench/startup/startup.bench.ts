@@ -3,8 +3,9 @@
  * memory a cell takes after load.
  *
  * `node bench/startup/startup.bench.ts [--cells 4] [--runs 3] [--json]`. Memory is proportional set size: pages that
- * processes share are divided among them. The back of the envelope: a cell costs an initdb (0.5 s of CPU), a PostgreSQL
- * start, and two Node processes (0.3 s each), so 17 cells are some 25 s of CPU, or 13 s on two idle cores.
+ * processes share are divided among them. The back of the envelope: a cell costs an initdb (0.8 s of CPU), a bootstrap
+ * (0.15 s), and two Node processes that find their code compiled (0.5 and 0.35 s), so 17 cells are some 30 s of CPU; with
+ * the planes' 13 s, that is 22 s on two idle cores.
  */
 import { parseArgs } from 'node:util'
 import {

@@ -1,7 +1,7 @@
 /** The agent as a whole, on cells without a database; cells with one, and kills of whole processes, are in agent-crash.test.ts. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -105,7 +105,7 @@ describe('an agent', { skip: missingPrograms() }, () => {
       HOME: join(cellDir(), 'home'),
       LANG: 'C.UTF-8',
       TZ: 'UTC',
-      NODE_COMPILE_CACHE: join(cellDir(), 'home', '.compile-cache'),
+      NODE_COMPILE_CACHE: join(cellDir(), 'compiled'),
       LOCAL_SINKS_SMTP_PORT: '2525',
       COLOUR: 'blue',
       PORT: String(host.portBase + 1),
@@ -284,6 +284,23 @@ cell-health:
     orderNext(host.makeOrder([{ release: 'r2' }], [made]))
     await waitFor('the next release', SOON_MS, async () => (await done()) === 'cell-001 r1\ncell-001 r2\n')
     await running(agent!)
+  })
+
+  test('builds once on the host, and gives each cell what Node compiled meanwhile', async () => {
+    await writeFile(join(host.fleetDir, 'compiled.mjs'), 'export const answer = 42\n', { mode: 0o644 })
+    const built = api({ targets: { build: `echo built >> ../built; ${process.execPath} compiled.mjs` } })
+    const cells = [{ release: 'r5' }, { id: 'cell-008', slot: 1, release: 'r5' }]
+    const started = await startWith(host.makeOrder(cells, [built]))
+    await waitFor('both cells', SOON_MS, () => started.report().cells.every((cell) => cell.is_running))
+    assert.equal(await readFile(join(host.directory, 'built'), 'utf8'), 'built\n')
+    for (const cell of ['cell-001', 'cell-008']) {
+      const compiled = join(host.stateDir, 'cells', cell, 'compiled')
+      const files = await readdir(compiled, { recursive: true, withFileTypes: true })
+      assert.ok(
+        files.some((file) => file.isFile()),
+        `${compiled} is empty`,
+      )
+    }
   })
 
   const broken = api({ targets: { bootstrap: 'echo no such table; exit 3' } })

@@ -19,7 +19,7 @@ import { startTopologyFollower } from './documents/topology-follower.ts'
 import { createLogger, type Logger } from './log.ts'
 import { startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
-import { type PublicServer, startPublicServer } from './serve/public-server.ts'
+import { type PublicServer, type PublicServerOptions, startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
 import { startSigningKeys } from './tokens/signing-keys.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
@@ -32,7 +32,7 @@ export type Router = {
   stop(): Promise<void>
 }
 
-export type RouterDeps = { log?: Logger }
+export type RouterDeps = { log?: Logger; reads?: PublicServerOptions['reads'] }
 
 /**
  * Starts a router. It serves as soon as this resolves: from the last good documents when the control plane is gone.
@@ -118,6 +118,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
 
     const listening = await startPublicServer({
       listen: config.listen,
+      reads: deps.reads ?? 'shared',
       cells,
       tenants,
       limits,

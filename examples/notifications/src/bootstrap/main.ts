@@ -1,8 +1,4 @@
-/**
- * The `bootstrap` target: run by the agent in each cell before its first start on a release. Brings the schema up to date, and
- * loads what the components will load, once, so that they find it in the cell's compile cache. Otherwise each long-running process
- * would strip its own types, and keep the compiler for that in memory: 20 MB of a cell's 120.
- */
+/** The `bootstrap` target: run by the agent in each cell before its first start on a release. Brings the schema up to date. */
 import { openDatabase } from '../store/database.ts'
 import { migrate } from '../store/migrate.ts'
 
@@ -12,7 +8,3 @@ const database = openDatabase({ url, name: 'bootstrap', connectionsMax: 1, onIdl
 const applied = await migrate(database)
 console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply')
 await database.close()
-
-await import('../api/main.ts')
-await import('../worker/main.ts')
-await import('nodemailer')

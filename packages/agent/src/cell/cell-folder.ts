@@ -2,8 +2,8 @@
  * A cell's folder on the host, and who may read what in it.
  *
  *   postgres/           the cluster; its user's alone
- *   home/               HOME of the components; its user's alone. Holds Node's compile cache as well: whoever writes a
- *                       cache decides what code its readers run, so it is not shared between cells
+ *   home/               HOME of the components; its user's alone
+ *   compiled/           Node's compile cache; its user's alone. Filled from the host's builds (compiled-code.ts)
  *   router.secret       the cell's user's alone
  *   postgres.json       the database's passwords; the agent's alone, and they never leave the host
  *   credentials.json    what the control plane gave, for when it is gone; the agent's alone
@@ -24,7 +24,7 @@ export type CellFolder = {
   path: string
   postgres: string
   home: string
-  compileCache: string
+  compiled: string
   logs: string
   records: string
   routerSecretFile: string
@@ -44,7 +44,7 @@ export function cellFolder(stateDir: string, cell: string): CellFolder {
     path,
     postgres: join(path, 'postgres'),
     home: join(path, 'home'),
-    compileCache: join(path, 'home', '.compile-cache'),
+    compiled: join(path, 'compiled'),
     logs: join(path, 'logs'),
     records: join(path, 'run'),
     routerSecretFile: join(path, 'router.secret'),
@@ -68,8 +68,10 @@ export async function makeCellFolder(folder: CellFolder, owner: OsUser | undefin
   await makeDirectory(folder.path, PASSABLE)
   await makeDirectory(folder.logs, PRIVATE)
   await makeDirectory(folder.records, PRIVATE)
-  await makeDirectory(folder.home, PRIVATE)
-  if (owner) await chown(folder.home, owner.uid, owner.gid)
+  for (const own of [folder.home, folder.compiled]) {
+    await makeDirectory(own, PRIVATE)
+    if (owner) await chown(own, owner.uid, owner.gid)
+  }
 }
 
 /** Written only when it changes: components watch the file. */

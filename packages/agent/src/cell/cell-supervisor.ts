@@ -30,12 +30,13 @@ import {
   writeRouterSecrets,
 } from './cell-folder.ts'
 import { type CellFacts, type CellReport, cellReport, type KeptFacts } from './cell-report.ts'
+import { giveCompiledCode } from './compiled-code.ts'
 import { cachedCredentials, fetchCredentials } from './credentials.ts'
 import { CellPostgres } from './database.ts'
 import { identifyExternalStore } from './external-store.ts'
 import { type CellUsers, cellUsers } from './os-user.ts'
 import { assignPorts, type CellPorts } from './ports.ts'
-import { planPreparations, prepare } from './preparation.ts'
+import { bootstrap, build, compiledOnHost, planPreparations } from './preparation.ts'
 import { type CellPlan, type CellSite, directoryOf, type HostContext, processOf } from './site.ts'
 import { sweepCell } from './sweep.ts'
 
@@ -144,14 +145,28 @@ export class CellSupervisor {
       ports: ports.value,
       databaseUrl,
     }
-    for (const preparation of await planPreparations(site)) {
+    await this.#prepare(site, database, signal)
+    await this.#ensureComponents(site, limits, database, signal)
+  }
+
+  /** Builds ask for no database, so they run while it starts. */
+  async #prepare(site: CellSite, database: CellPostgres | undefined, signal: AbortSignal): Promise<void> {
+    const preparations = await planPreparations(site)
+    for (const preparation of preparations) {
+      this.#preparing = preparation.component.name
+      await build(site, preparation, signal)
+      signal.throwIfAborted()
+    }
+    if (preparations.some((preparation) => preparation.build)) {
+      await giveCompiledCode(compiledOnHost(site.host), site.folder.compiled, site.users.components)
+    }
+    for (const preparation of preparations) {
       this.#preparing = preparation.component.name
       await database?.whenServing(signal)
       signal.throwIfAborted()
-      await prepare(site, preparation, signal)
+      await bootstrap(site, preparation, signal)
     }
     this.#preparing = undefined
-    await this.#ensureComponents(site, limits, database, signal)
   }
 
   /** From the disk at once where they are there, and then refreshed for the next pass: a start waits for nobody. */

@@ -46,16 +46,23 @@ export async function planPreparations({ plan, folder }: CellSite): Promise<Prep
   )
 }
 
-/** Throws with the component, the target and how it failed. */
-export async function prepare(site: CellSite, preparation: Preparation, signal: AbortSignal): Promise<void> {
-  const { host, plan, folder } = site
-  const { component, version, build, bootstrap } = preparation
-  if (build) {
-    await host.builds.run(component.name, version, () => runBuild(site, preparation, build, signal))
-  }
-  if (bootstrap) {
+/** For the first cell that asks; the others wait for it. Throws with the component, the target and how it failed. */
+export async function build(site: CellSite, preparation: Preparation, signal: AbortSignal): Promise<void> {
+  const { component, version, build: argv } = preparation
+  if (argv === undefined) return
+  await site.host.builds.run(component.name, version, () => runBuild(site, preparation, argv, signal))
+}
+
+/** In this cell, and once it is over the component counts as prepared. Throws like `build`. */
+export async function bootstrap(
+  site: CellSite,
+  { component, version, bootstrap: argv }: Preparation,
+  signal: AbortSignal,
+): Promise<void> {
+  const { plan, folder } = site
+  if (argv) {
     const what = `bootstrap of ${plan.cell.id}/${component.name}`
-    await runTarget(what, processOf(site, component, 'bootstrap', bootstrap), signal)
+    await runTarget(what, processOf(site, component, 'bootstrap', argv), signal)
   }
   await recordPrepared(folder.preparedFile, component, version)
 }
@@ -66,7 +73,7 @@ async function runBuild(
   argv: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const folder = join(host.config.state_dir, 'builds')
+  const folder = buildsFolder(host)
   const preparedFile = join(folder, 'prepared.json')
   const isDone = (await readPrepared(preparedFile))[component.name] === version
   if (isDone && plan.cell.release !== UNVERSIONED_RELEASE) return
@@ -75,6 +82,11 @@ async function runBuild(
   await runTarget(what, buildProcessOf(host, plan, component, argv), signal)
   await recordPrepared(preparedFile, component, version)
 }
+
+const buildsFolder = (host: HostContext): string => join(host.config.state_dir, 'builds')
+
+/** What Node compiled while it built: see compiled-code.ts. */
+export const compiledOnHost = (host: HostContext): string => join(buildsFolder(host), '.compile-cache')
 
 /** The release, and a hash of the commands: a target that is new in the fleet file is run although the release is not. */
 function versionOf(release: string, argvs: readonly Argv[]): string {
@@ -89,9 +101,9 @@ function buildProcessOf(
   component: Component,
   argv: readonly string[],
 ): ProcessSpec {
-  const { state_dir: stateDir, component_env: componentEnv } = host.config
-  const folder = join(stateDir, 'builds')
-  const compileCache = join(folder, '.compile-cache')
+  const { component_env: componentEnv } = host.config
+  const folder = buildsFolder(host)
+  const compileCache = compiledOnHost(host)
   const env: Record<string, string> = {
     PATH: host.path,
     HOME: host.home,

@@ -64,7 +64,7 @@ export function processOf(
     routerSecretFile: folder.routerSecretFile,
     jwks: host.jwks,
     home: folder.home,
-    compileCache: folder.compileCache,
+    compileCache: folder.compiled,
     path: host.path,
     componentEnv: host.config.component_env,
   })

@@ -1,4 +1,5 @@
 /** Starts our own processes: control plane, routers, agent. Each gets its configuration file and a clean environment. */
+import { getCompileCacheDir } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { StateLayout } from '../fleet/state-layout.ts'
@@ -24,11 +25,18 @@ export function startPlane(
   return startChild({
     argv: [process.execPath, fileURLToPath(ENTRIES[plane]()), '--config', layout.configOf(name)],
     directory: layout.stateDir,
-    env: { ...plainEnvironment(), NODE_COMPILE_CACHE: join(layout.run, 'compile-cache') },
+    env: { ...plainEnvironment(), NODE_COMPILE_CACHE: compileCacheOf(layout) },
     logFile: layout.logOf(name),
     hasChannel: true,
     stopTimeoutMs,
   })
+}
+
+/** The one that this CLI reads, so that a new fleet's planes start like an old one's; the planes run as the same user. */
+function compileCacheOf(layout: StateLayout): string {
+  const own = getCompileCacheDir()
+  // Inside it, each version of Node has a folder.
+  return own === undefined ? join(layout.run, 'compile-cache') : dirname(own)
 }
 
 /** What any program expects, and nothing of our own: a shell's environment holds tokens. */

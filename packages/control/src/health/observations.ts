@@ -77,11 +77,16 @@ export function startObservations(fleet: FleetFile, now: () => number, onChange:
     holdingsOf,
     whyNotServing,
     factsOf,
-    /** Which cells are probed; none without the lease, so that replicas do not probe twice. */
+    /**
+     * Which cells are probed; none without the lease, so that replicas do not probe twice. One that has never served only
+     * once its host says that it runs: failures from before would have to be outweighed by several successes.
+     */
     watch(cells: readonly Cell[]): void {
+      const isAsked = (cell: Cell) =>
+        cell.state === 'provisioning' ? hosts.of(cell)?.is_running === true : cell.state !== 'retired'
       prober.setTargets(
-        cells.flatMap(({ slot, endpoint, state }) =>
-          endpoint === null || state === 'retired' ? [] : [{ slot, endpoint }],
+        cells.flatMap((cell) =>
+          cell.endpoint === null || !isAsked(cell) ? [] : [{ slot: cell.slot, endpoint: cell.endpoint }],
         ),
       )
     },

@@ -2,7 +2,8 @@
  * Active probes: asks each cell's health path at an interval and keeps what the answers come to (`nextProbeState`).
  *
  * A round asks all cells, a bounded number at once; the next begins an interval after it began, or when it is over. A
- * cell's state is forgotten with its endpoint: a cell that moved is a new question.
+ * cell's state is forgotten with its endpoint: a cell that moved is a new question, and is asked at once rather than by
+ * the next round, because a new cell waits for nothing else.
  */
 import type { HealthPolicy } from '@cellplane/contract/fleet-file'
 import { nextProbeState, type ProbeResult, type ProbeState, UNPROBED } from '@cellplane/core'
@@ -30,13 +31,17 @@ export function startProber(policy: HealthPolicy, now: () => number, onChange: (
     if (state.health !== before.state.health) onChange()
   }
 
-  async function round(): Promise<void> {
-    const startedAt = performance.now()
-    const queue = [...targets]
+  async function probeEach(asked: readonly ProbeTarget[]): Promise<void> {
+    const queue = [...asked]
     const work = async () => {
       for (let target = queue.pop(); target; target = queue.pop()) await probe(target)
     }
     await Promise.all(Array.from({ length: Math.min(PROBES_AT_ONCE_MAX, queue.length) }, work))
+  }
+
+  async function round(): Promise<void> {
+    const startedAt = performance.now()
+    await probeEach(targets)
     if (stopping.signal.aborted) return
     timer = setTimeout(loop, Math.max(0, policy.interval_ms - (performance.now() - startedAt)))
   }
@@ -47,21 +52,30 @@ export function startProber(policy: HealthPolicy, now: () => number, onChange: (
   }
   loop()
 
+  let newcomers = Promise.resolve()
+  async function askNewcomers(next: readonly ProbeTarget[]): Promise<void> {
+    await newcomers
+    await probeEach(next)
+  }
+
   return {
     setTargets(next: readonly ProbeTarget[]): void {
+      const isKnown = ({ slot, endpoint }: ProbeTarget) => states.get(slot)?.endpoint === endpoint
+      const coming = next.filter((target) => !isKnown(target))
       targets = next
       states = new Map(
-        next.map(({ slot, endpoint }) => {
-          const known = states.get(slot)
-          return [slot, known?.endpoint === endpoint ? known : { endpoint, state: UNPROBED }]
+        next.map((target) => {
+          const { slot, endpoint } = target
+          return [slot, isKnown(target) ? states.get(slot)! : { endpoint, state: UNPROBED }]
         }),
       )
+      if (coming.length > 0 && !stopping.signal.aborted) newcomers = askNewcomers(coming)
     },
     stateOf: (slot: number): ProbeState => states.get(slot)?.state ?? UNPROBED,
     async stop(): Promise<void> {
       stopping.abort()
       clearTimeout(timer)
-      await running
+      await Promise.all([running, newcomers])
     },
   }
 }

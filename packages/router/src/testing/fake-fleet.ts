@@ -14,7 +14,7 @@ import {
 import { bucketOf } from '@cellplane/core'
 import { parseRouterConfig, type RouterConfig } from '../config.ts'
 import { createLogger } from '../log.ts'
-import { type Router, startRouter } from '../router.ts'
+import { type Router, type RouterDeps, startRouter } from '../router.ts'
 import { type FakeCell, startFakeCell } from './fake-cell.ts'
 import { ROUTER_TOKEN, startFakeControlPlane } from './fake-control-plane.ts'
 
@@ -117,9 +117,9 @@ export async function startFakeFleet(options: FleetOptions = {}) {
       controlPlane.serve('overlay', controlPlane.sign(overlay))
       return overlay
     },
-    async startRouter(more: RouterOptions = {}): Promise<Router> {
+    async startRouter(more: RouterOptions = {}, deps: RouterDeps = {}): Promise<Router> {
       const log = createLogger((line) => logLines.push(line), {})
-      const router = await startRouter(configOf(more), { log })
+      const router = await startRouter(configOf(more), { log, ...deps })
       routers.push(router)
       return router
     },
