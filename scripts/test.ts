@@ -33,6 +33,7 @@ async function main(): Promise<void> {
     'packages/*/src/**/*.test.ts',
     'examples/*/src/**/*.test.ts',
     'scenarios/**/*.test.ts',
+    'bench/**/*.test.ts',
     'scripts/**/*.test.ts',
   ])
     .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))

@@ -1,7 +1,16 @@
 /**
- * Whether a request is sent a second time, and where: another cell of the shard, if core lets this request go there after
- * what has reached the first one, and if the budgets agree. There are two: the failed cell's bounds what its outage adds
- * to the load of its neighbours, and the tenant's keeps one tenant's failing requests from using up everybody's.
+ * Whether a request is sent a second time, and where.
+ *
+ * When a second attempt is made:
+ * - Nothing reached the first cell (no connection, or it is full): at another cell of the shard, unless the route is the
+ *   home's alone.
+ * - The first cell may have had it (broken, timed out, or it answered 502, 503 or 504): at another cell, if core says
+ *   that the request may be repeated and its body was kept.
+ * - The first cell answered 421: it says that it processed nothing and that this router is behind. The topology is
+ *   asked for, the cell is picked anew.
+ * A request that names its cell is never sent to another one. Every second attempt needs the budgets' consent.
+ * There are two: the failed cell's bounds what its outage adds to the load of its neighbours, and the tenant's keeps one
+ * tenant's failing requests from using up everybody's.
  */
 import { chooseCell, createRetryBudget, mayRetry } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'

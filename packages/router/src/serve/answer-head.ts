@@ -23,25 +23,27 @@ export function formatAnswerHead(scan: ResponseScan, text: string, lines: Answer
 
 /** 1xx: says nothing about its connection. */
 export function formatInterimHead(scan: ResponseScan, text: string): string {
-  return `${statusLine(scan.status)}${keptLines(scan, text, scan.linesStart)}\r\n`
+  return `${statusLine(scan.status)}${passingLines(scan, text)}\r\n`
 }
 
 /** 101: the connection is the cell's from now on. */
 export function formatSwitchHead(scan: ResponseScan, text: string, cell: string, requestId: string): string {
   return (
-    `${statusLine(101)}${keptLines(scan, text, scan.linesStart)}connection: upgrade\r\nupgrade: websocket\r\n` +
+    `${statusLine(101)}${passingLines(scan, text)}connection: upgrade\r\nupgrade: websocket\r\n` +
     `${HEADERS.cell}: ${cell}\r\n${HEADERS.requestId}: ${requestId}\r\n\r\n`
   )
 }
 
 function statusAndLines(scan: ResponseScan, text: string): string {
+  if (scan.minor === 1 && !scan.has(RESPONSE.connection)) return keptLines(scan, text, scan.start)
+  return `HTTP/1.1${text.slice(scan.start + 'HTTP/1.1'.length, scan.linesStart)}${passingLines(scan, text)}`
+}
+
+/** Less those that `connection` names: they are about the cell's connection. */
+function passingLines(scan: ResponseScan, text: string): string {
+  const lines = keptLines(scan, text, scan.linesStart)
   const connection = headerValue(scan, text, RESPONSE.connection)
   const named = connection === undefined ? [] : readConnection(connection).named
-  if (scan.minor === 1 && named.length === 0) return keptLines(scan, text, scan.start)
-  const lines = keptLines(scan, text, scan.linesStart)
-  const status = `HTTP/1.1${text.slice(scan.start + 'HTTP/1.1'.length, scan.linesStart)}`
   const isEssential = (name: string) => name === 'content-length' || name === 'content-type'
-  return (
-    status + (named.length > 0 ? withoutLines(lines, new Set(named.filter((n) => !isEssential(n)))) : lines)
-  )
+  return named.length > 0 ? withoutLines(lines, new Set(named.filter((n) => !isEssential(n)))) : lines
 }

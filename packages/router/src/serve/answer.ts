@@ -6,13 +6,8 @@ import { formatChunk, formatLastChunk } from '../http/chunked-body.ts'
 import { headerValue } from '../http/head-scan.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { RESPONSE, type ResponseScan } from '../http/response-scan.ts'
-import {
-  CLOSE_GOING_AWAY,
-  createEventBoundary,
-  createFrameBoundary,
-  type StreamBoundary,
-} from '../http/stream-boundary.ts'
-import { formatAnswerHead, formatSwitchHead } from './answer-head.ts'
+import { createEventBoundary, type StreamBoundary } from '../http/stream-boundary.ts'
+import { formatAnswerHead } from './answer-head.ts'
 import type { ClientConnection } from './client-connection.ts'
 
 export class Answer {
@@ -25,9 +20,8 @@ export class Answer {
   #isChunked = false
   #isBegun = false
   #text = ''
-  /** Of a stream that has no end of its own. */
+  /** Of an event stream, which has no end of its own. */
   #boundary: StreamBoundary | null = null
-  #hasSaidGoodbye = false
 
   constructor(client: ClientConnection, request: RequestHead) {
     this.#client = client
@@ -57,30 +51,14 @@ export class Answer {
     this.#text = formatAnswerHead(scan, text, { cell, requestId, isChunked: this.#isChunked, connection })
   }
 
-  /** Begins a WebSocket: what follows are frames. */
-  beginTunnel(scan: ResponseScan, text: string, cell: string, requestId: string): void {
-    this.status = 101
-    this.#text = formatSwitchHead(scan, text, cell, requestId)
-    this.#boundary = createFrameBoundary()
-  }
-
   add(data: string): void {
-    // What a cell sends after the router has closed a WebSocket is no use to the client.
-    if (this.#hasSaidGoodbye) return
     this.#boundary?.feed(data)
     this.#text += this.#isChunked ? formatChunk(data) : data
   }
 
-  /** A stream without an end that may be ended here: between two events, or two frames. */
-  get mayLeaveHere(): boolean {
-    return this.#boundary?.isAtBoundary === true && !this.#hasSaidGoodbye
-  }
-
-  /** Tells the client of a WebSocket to go and come back. */
-  sayGoodbye(): void {
-    this.#text += CLOSE_GOING_AWAY
-    this.#hasSaidGoodbye = true
-    this.flush()
+  /** It is an event stream, and between two events. */
+  get mayEndHere(): boolean {
+    return this.#boundary?.isAtBoundary === true
   }
 
   /** Writes what has been gathered. False when the client does not take it as fast. */

@@ -187,11 +187,13 @@ export class CellConnection {
     let at = 0
     while (!this.#isHeadRead) {
       at = this.#readHead(receiver, buffer, text, at, limit)
-      if (at < 0 || this.#receiver !== receiver) return
+      if (at < 0) return
       if (this.#isTunnel) {
-        if (at < limit) receiver.onAnswerData(text.slice(at))
-        return receiver.onAnswerPause()
+        // Another receiver has taken over.
+        if (at < limit) this.#receiver?.onAnswerData(text.slice(at))
+        return this.#receiver?.onAnswerPause()
       }
+      if (this.#receiver !== receiver) return
     }
     this.#readBody(receiver, buffer, text, at, limit)
   }

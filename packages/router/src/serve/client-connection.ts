@@ -15,6 +15,7 @@
  * A client that shuts down its sending side still gets its answer; one that does so in the middle of a request is gone.
  */
 import type { Socket } from 'node:net'
+import type { Cell } from '../cells/cell.ts'
 import { BodyReader } from '../http/body-reader.ts'
 import { CR, LF } from '../http/character-classes.ts'
 import { INCOMPLETE, REFUSED } from '../http/head-scan.ts'
@@ -25,6 +26,7 @@ import { Exchange } from './exchange.ts'
 import type { Receive } from './read-buffer.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { newRequestId } from './request-identity.ts'
+import type { Tunnel } from './tunnel.ts'
 
 /** Opens the socket so that it reads into `receive`: with the shared buffer, or with buffers of its own. */
 export type OpenSocket = (receive: Receive) => Socket
@@ -48,7 +50,9 @@ export class ClientConnection {
   #isAdvancing = false
   #isReading = true
   #hasEnded = false
-  #isTunnel = false
+  #tunnel: Tunnel | null = null
+  /** Where the tunnel ends. */
+  #tunnelCell: Cell | null = null
   #closingBytes = -1
 
   constructor(deps: ServeDeps, open: OpenSocket, isTls: boolean) {
@@ -74,7 +78,7 @@ export class ClientConnection {
   }
 
   get isIdle(): boolean {
-    return this.#exchange === null
+    return this.#exchange === null && this.#tunnel === null
   }
 
   /** Latin-1 text. False when the client does not take it as fast: the exchange hears `onClientDrain`. */
@@ -105,19 +109,23 @@ export class ClientConnection {
   /** The process stops. */
   askToLeave(): void {
     this.#exchange?.askToLeave()
+    this.#tunnel?.askToLeave()
   }
 
   /** A cell is on its way out of the fleet: streams without an end are to be opened anew, elsewhere. */
   leaveLeavingCell(): void {
-    if (this.#exchange?.isAtLeavingCell) this.#exchange.askToLeave()
+    if (this.#exchange?.cell?.isLeaving || this.#tunnelCell?.isLeaving) this.askToLeave()
   }
 
-  becomeTunnel(): void {
-    this.#isTunnel = true
+  /** The exchange has ended in a tunnel: what comes from now on is not HTTP. */
+  becomeTunnel(tunnel: Tunnel, cell: Cell): void {
+    this.#exchange = null
+    this.#tunnel = tunnel
+    this.#tunnelCell = cell
     this.resumeBody()
     const early = this.#pending
     this.#pending = null
-    if (early) this.#exchange?.onBodyData(early.toString('latin1'))
+    if (early) tunnel.onClientData(early.toString('latin1'))
   }
 
   /** Half-closes: for tunnels. */
@@ -145,7 +153,7 @@ export class ClientConnection {
   }
 
   onDeadline(): void {
-    if (this.#exchange) return this.destroy()
+    if (this.#exchange || this.#tunnel) return this.destroy()
     // Half a head deserves to be told; an idle connection is just closed.
     if (this.#pending && this.#closingBytes < 0) {
       this.#refuse({ code: 'REQUEST_TIMEOUT', detail: 'the head of the request did not come in time' })
@@ -158,8 +166,8 @@ export class ClientConnection {
     if (this.#closingBytes >= 0) {
       this.#closingBytes += length
       if (this.#closingBytes > CLOSING_BYTES_MAX) this.destroy()
-    } else if (this.#isTunnel) {
-      this.#exchange?.onBodyData(bytes.toString('latin1', 0, length))
+    } else if (this.#tunnel) {
+      this.#tunnel.onClientData(bytes.toString('latin1', 0, length))
     } else if (!this.#exchange) {
       this.#readHead(bytes, length)
     } else if (this.isRequestRead) {
@@ -280,9 +288,10 @@ export class ClientConnection {
 
   #onDrain(): void {
     if (this.#closingBytes >= 0) return
-    if (this.#exchange) {
+    const receiver = this.#exchange ?? this.#tunnel
+    if (receiver) {
       this.deadline = Number.POSITIVE_INFINITY
-      this.#exchange.onClientDrain()
+      receiver.onClientDrain()
     } else {
       this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
       this.#advance()
@@ -292,16 +301,17 @@ export class ClientConnection {
   /** The client sends nothing more. */
   #onEnd(): void {
     this.#hasEnded = true
-    if (!this.#exchange) this.#socket.destroySoon()
-    else if (this.#isTunnel) this.#exchange.onClientEnd()
+    if (this.#tunnel) this.#tunnel.onClientEnd()
+    else if (!this.#exchange) this.#socket.destroySoon()
     else if (!this.isRequestRead) this.destroy()
   }
 
   #onClose(): void {
     this.#deps.deadlines.forget(this)
     this.#deps.onClientClosed(this)
-    const exchange = this.#exchange
+    const receiver = this.#exchange ?? this.#tunnel
     this.#exchange = null
-    exchange?.onClientGone()
+    this.#tunnel = null
+    receiver?.onClientGone()
   }
 }

@@ -6,14 +6,7 @@
  *          ▼            ▼  └───────────────────────────────────────┘      │
  *        refused ─────────────────────────────────────────────────────────┘
  *
- * When a second attempt is made:
- * - Nothing reached the first cell (no connection, or it is full): at another cell of the shard, unless the route is the
- *   home's alone.
- * - The first cell may have had it (broken, timed out, or it answered 502, 503 or 504): at another cell, if core says
- *   that the request may be repeated and its body was kept.
- * - The first cell answered 421: it says that it processed nothing and that this router is behind. The topology is
- *   asked for, the cell is picked anew.
- * A request that names its cell is never sent to another one. Every second attempt needs the budgets' consent.
+ * When a second attempt is made is told in decision/second-attempt.ts.
  *
  * The line between "nothing sent" and "something sent" is what makes retries safe: nothing is written before the
  * connection stands. A connection that was kept stands already, so whatever goes wrong on one counts as sent: the cell
@@ -35,7 +28,7 @@ import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
 import { Answer, type OwnAnswer } from './answer.ts'
-import { formatInterimHead } from './answer-head.ts'
+import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
 import { type AnswerReceiver, CellConnection, type CellFailure } from './cell-connection.ts'
 import { formatCellRequest } from './cell-request.ts'
 import type { ClientConnection } from './client-connection.ts'
@@ -46,6 +39,7 @@ import { type Identified, identify } from './identify.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { identityOf, type RequestIdentity } from './request-identity.ts'
+import { Tunnel } from './tunnel.ts'
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 const MISDIRECTED = 421
@@ -63,7 +57,7 @@ export class Exchange implements AnswerReceiver {
   readonly #head: RequestHead
   readonly #identity: RequestIdentity
   readonly #startedAt = monotonicNow()
-  #phase: 'identifying' | 'attempting' | 'relaying' | 'tunnel' | 'over' = 'identifying'
+  #phase: 'identifying' | 'attempting' | 'relaying' | 'over' = 'identifying'
   /** An answer of the router's own, which waits until what was read of the request is used up. */
   #own: OwnAnswer | null = null
 
@@ -125,12 +119,6 @@ export class Exchange implements AnswerReceiver {
   }
 
   onBodyData(data: string): void {
-    if (this.#phase === 'tunnel') {
-      const connection = this.#connection
-      if (connection) connection.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
-      if (connection?.write(data) === false) this.#client.pauseBody()
-      return
-    }
     if (this.#own || this.#phase === 'over') return
     this.#toCell += this.#body.add(data)
     const connection = this.#connection
@@ -167,10 +155,6 @@ export class Exchange implements AnswerReceiver {
 
   onCellDrain(): void {
     if (this.#isSent) this.#client.resumeBody()
-  }
-
-  onClientEnd(): void {
-    this.#connection?.end()
   }
 
   onClientGone(): void {
@@ -371,17 +355,23 @@ export class Exchange implements AnswerReceiver {
   }
 
   onSwitch(scan: ResponseScan, text: string): void {
-    const { deadlines, limits } = this.#deps
+    const connection = this.#connection!
+    const cell = this.#cell!
     if (!this.#head.isWebSocket) {
-      this.#connection!.destroy()
-      this.#onAttemptFailed(this.#cell!, 'invalid')
+      connection.destroy()
+      this.#onAttemptFailed(cell, 'invalid')
       return this.flushRequest()
     }
-    this.#deps.cells.countAnswer(this.#cell!, 101, this.#attemptStartedAt)
-    this.#phase = 'tunnel'
-    this.#connection!.deadline = deadlines.now + limits.idle_timeout_ms
-    this.#answer.beginTunnel(scan, text, this.#cell!.id, this.#identity.requestId)
-    this.#client.becomeTunnel()
+    const { cells } = this.#deps
+    this.#answeredAt = cells.countAnswer(cell, 101, this.#attemptStartedAt)
+    const head = formatSwitchHead(scan, text, cell.id, this.#identity.requestId)
+    const tunnel = new Tunnel(this.#deps, this.#client, connection, head, () => {
+      cells.end(cell)
+      this.#deps.traffic.end()
+    })
+    this.#phase = 'over'
+    connection.use(tunnel)
+    this.#client.becomeTunnel(tunnel, cell)
   }
 
   onAnswerHead(scan: ResponseScan, text: string, hasBody: boolean): void {
@@ -426,8 +416,8 @@ export class Exchange implements AnswerReceiver {
   }
 
   /**
-   * This process stops, or the cell drains. A stream without an end is ended where that does no harm, soon; whatever has
-   * an end of its own is waited for.
+   * This process stops, or the cell drains. An event stream, which has no end of its own, is ended where that does no
+   * harm; whatever has one is waited for.
    */
   askToLeave(): void {
     if (this.#isAskedToLeave) return
@@ -435,21 +425,16 @@ export class Exchange implements AnswerReceiver {
     this.#leaveIfAsked()
   }
 
-  /** The cell is on its way out of the fleet. */
-  get isAtLeavingCell(): boolean {
-    return this.#cell?.isLeaving === true
+  /** Where it is under way. */
+  get cell(): Cell | null {
+    return this.#cell
   }
 
   #leaveIfAsked(): void {
-    if (!this.#isAskedToLeave || !this.#answer.mayLeaveHere) return
-    if (this.#phase === 'tunnel') {
-      this.#answer.sayGoodbye()
-      this.#client.deadline = this.#deps.deadlines.now + this.#deps.limits.stream_leave_ms
-    } else if (this.#phase === 'relaying') {
-      this.#answer.finish('')
-      this.#dropAttempt()
-      this.#finish()
-    }
+    if (!this.#isAskedToLeave || this.#phase !== 'relaying' || !this.#answer.mayEndHere) return
+    this.#answer.finish('')
+    this.#dropAttempt()
+    this.#finish()
   }
 
   onClientDrain(): void {
@@ -459,10 +444,6 @@ export class Exchange implements AnswerReceiver {
   }
 
   onAnswerEnd(trailers: string): void {
-    if (this.#phase === 'tunnel') {
-      this.onAnswerPause()
-      return this.#client.end()
-    }
     this.#answer.finish(trailers)
     this.#endAttempt()
     this.#finish()
@@ -503,12 +484,10 @@ export class Exchange implements AnswerReceiver {
     this.#client.onExchangeEnd(isClientKept)
   }
 
-  /** Ends without an answer, or in the middle of one: the client sees its connection cut. A tunnel has no other end. */
+  /** Ends without an answer, or in the middle of one: the client sees its connection cut. */
   #cut(): void {
-    const isTunnel = this.#phase === 'tunnel'
     this.#leave()
-    if (isTunnel) this.#client.destroySoon()
-    else this.#client.destroy()
+    this.#client.destroy()
   }
 
   #leave(): void {
