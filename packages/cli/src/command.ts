@@ -62,7 +62,8 @@ export function wholeNumber(min: number, max: number): (value: string) => number
   return (value) => {
     const n = Number(value)
     if (/^\d+$/.test(value) && n >= min && n <= max) return n
-    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`)
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+    throw new InvalidArgumentError(`Expected a whole number ${range}.`)
   }
 }
 

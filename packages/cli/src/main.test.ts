@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { problemDetails } from '@cellplane/contract'
+import { type CellState, type CellView, problemDetails } from '@cellplane/contract'
 import type { Command } from 'commander'
 import { examplesOf } from './command.ts'
 import { createProgram } from './program.ts'
@@ -49,6 +49,9 @@ function leaves(command: Command, path: string[] = []): { command: Command; path
   return command.commands.flatMap((child) => leaves(child, [...path, child.name()]))
 }
 
+/** What the shells ask, and `help`, which is what --help prints. */
+const isHidden = ([name]: string[]) => name!.startsWith('_') || name === 'help'
+
 /** A line of an example as a shell splits it; enough for quotes and $(…). */
 function splitLine(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!)
@@ -56,7 +59,7 @@ function splitLine(line: string): string[] {
 
 test('every command has examples, and the program understands each of them', async () => {
   const program = createProgram('0.0.0')
-  const visible = leaves(program).filter(({ path }) => !path[0]!.startsWith('_'))
+  const visible = leaves(program).filter(({ path }) => !isHidden(path))
   for (const { command } of visible) command.action(() => {})
   for (const { command, path } of visible) {
     const examples = examplesOf(command)
@@ -72,10 +75,7 @@ test('every command has examples, and the program understands each of them', asy
 
 test('every command takes --json', () => {
   const wrong = leaves(createProgram('0.0.0'))
-    .filter(
-      ({ path, command }) =>
-        !path[0]!.startsWith('_') && !command.options.some(({ long }) => long === '--json'),
-    )
+    .filter(({ path, command }) => !isHidden(path) && !command.options.some(({ long }) => long === '--json'))
     .map(({ path }) => path.join(' '))
   assert.deepEqual(wrong, [])
 })
@@ -84,7 +84,9 @@ test('a wrong command line is named, with the help to look at', async () => {
   for (const [line, message] of [
     ['nonsense', /^unknown command 'nonsense'; see `cellplane --help`$/],
     ['cell drain', /^missing required argument 'cell'; see `cellplane cell drain --help`$/],
-    ['cell drain a b', /too many arguments/],
+    ['cell retire a b', /too many arguments/],
+    ['help nonsense', /^unknown command 'nonsense'; see `cellplane --help`$/],
+    ['help cell nonsense', /^unknown command 'nonsense'; see `cellplane cell --help`$/],
     ['status --colour', /^unknown option '--colour'; see `cellplane status --help`$/],
     ['up --cells many', /'many' is invalid. Expected a whole number from 1 to 1000; see/],
     ['up --cells 0', /'0' is invalid/],
@@ -177,6 +179,21 @@ test('plan exits 1 when the key has errors, and says them', async (t) => {
   assert.match(stdout, /error KEY_HAS_FEW_VALUES/)
 })
 
+const cellView = (id: string, state: CellState): CellView => ({
+  ...{ id, slot: Number(/\d*$/.exec(id)![0]), role: 'serving', state, state_since: new Date().toISOString() },
+  ...{ region: 'local', zone: 'a', stage: 'dev', provider: 'x', account: 'x', host: 'local', dns_names: [] },
+  ...{
+    capacity: {},
+    weight: 1,
+    release: 'dev',
+    endpoint: null,
+    stores: [],
+    components: [],
+    price_per_hour: null,
+  },
+  ...{ health: 'healthy', health_reason: '', holdings: null, problem: null },
+})
+
 async function startControl(t: TestContext, answer: RequestListener): Promise<string> {
   const server = createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -203,28 +220,7 @@ test('a refusal of the control plane is shown with its reason and the remedy; no
 })
 
 test('a reader that has seen enough closes the pipe without an error', async (t) => {
-  const cells = Array.from({ length: 3000 }, (_, i) => ({
-    ...{ id: `cell-${i}`, slot: i, role: 'serving', state: 'active', state_since: new Date().toISOString() },
-    ...{
-      region: 'local',
-      zone: 'a',
-      stage: 'dev',
-      provider: 'x',
-      account: 'x',
-      host: 'local',
-      dns_names: [],
-    },
-    ...{
-      capacity: {},
-      weight: 1,
-      release: 'dev',
-      endpoint: null,
-      stores: [],
-      components: [],
-      price_per_hour: null,
-    },
-    ...{ health: 'healthy', health_reason: '', holdings: null, problem: null },
-  }))
+  const cells = Array.from({ length: 3000 }, (_, i) => cellView(`cell-${i}`, 'active'))
   const url = await startControl(t, (_, response) => response.end(JSON.stringify({ cells })))
   const env = { ...ENV, CELLPLANE_TOKEN: 'x' }
   const line = `"${process.execPath}" "${CLI}" cell list --url ${url} --json | head -n 1`
@@ -240,9 +236,50 @@ test('a reader that has seen enough closes the pipe without an error', async (t)
   assert.deepEqual([status, stdout, stderr], [0, '{\n', ''])
 })
 
+test('several cells are drained one after the other, and a refusal leaves no doubt about those before it', async (t) => {
+  const url = await startControl(t, (request, response) => {
+    const id = /cells\/([^/]+)\/(un)?drain/.exec(request.url ?? '')?.[1]
+    if (id !== 'cell-002') return response.end(JSON.stringify(cellView(id ?? '', 'draining')))
+    const body = problemDetails('CONFLICT', 'cell "cell-002" is the cell of 3 tenants by name')
+    return response
+      .writeHead(body.status, { 'content-type': 'application/problem+json' })
+      .end(JSON.stringify(body))
+  })
+  const run = (...args: string[]) =>
+    cellplane(['cell', ...args, '--url', url], { env: { CELLPLANE_TOKEN: 'x' } })
+  const done = await run('drain', 'cell-001', 'cell-003')
+  assert.deepEqual([done.status, done.stdout.split('\n').length], [0, 3], done.stderr)
+  const refused = await run('drain', 'cell-001', 'cell-002', 'cell-003', '--json')
+  assert.equal(refused.status, 1)
+  assert.deepEqual(
+    JSON.parse(refused.stdout).cells.map((cell: { id: string }) => cell.id),
+    ['cell-001'],
+  )
+  const one = await run('undrain', 'cell-001', '--json')
+  assert.equal(JSON.parse(one.stdout).id, 'cell-001')
+  assert.match((await run('undrain', 'a', 'a')).stderr, /cell "a" is named twice/)
+})
+
+test('a list without tenants says when those that were served show', async (t) => {
+  const url = await startControl(t, (_, response) =>
+    response.end(JSON.stringify({ tenants: [], next: null })),
+  )
+  const { stdout } = await cellplane(['tenant', 'list', '--url', url], { env: { CELLPLANE_TOKEN: 'x' } })
+  assert.match(stdout, /^no tenant is registered or pinned, .* within about six seconds/)
+})
+
+test('help of a command is its help; of an unknown one an error', async () => {
+  const known = await cellplane(['help', 'cell', 'drain'])
+  assert.equal(known.status, 0)
+  assert.match(known.stdout, /Place nothing new on a cell/)
+  const unknown = await cellplane(['help', 'nonsense'])
+  assert.equal(unknown.status, 2)
+  assert.match(unknown.stderr, /^error: unknown command 'nonsense'/)
+})
+
 test('bash completes the line by the script that `completion` prints', async () => {
-  const script = `cellplane() { "${process.execPath}" "${CLI}" "$@"; }
-    eval "$(cellplane completion bash)"
+  // As with npx: no `cellplane` in the PATH.
+  const script = `eval "$("${process.execPath}" "${CLI}" completion bash)"
     for line in "cell dr" "up --cells" "logs --fo" "nonsense x"; do
       COMP_WORDS=(cellplane $line); COMP_CWORD=2; COMPREPLY=(); _cellplane; echo "\${COMPREPLY[*]}"
     done`

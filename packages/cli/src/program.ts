@@ -3,6 +3,7 @@ import { Command, type CommanderError } from 'commander'
 import { cellCommand } from './commands/cell.ts'
 import { completeCommand, completionCommand } from './commands/completion.ts'
 import { downCommand } from './commands/down.ts'
+import { helpCommand } from './commands/help.ts'
 import { initCommand } from './commands/init.ts'
 import { logsCommand } from './commands/logs.ts'
 import { planCommand } from './commands/plan.ts'
@@ -48,6 +49,10 @@ export function createProgram(version: string): Command {
   }
   program.commandsGroup('Shell:')
   program.addCommand(completionCommand())
+  program.addCommand(
+    helpCommand(() => program),
+    { hidden: true },
+  )
   program.addCommand(
     completeCommand(() => program),
     { hidden: true },

@@ -253,3 +253,87 @@ test('tenants that routers saw are listed with their requests, and counted in th
     ['initech', true, null],
   )
 })
+
+test('a cell that could not be placed is refused when it is added, and not left waiting', async (t) => {
+  const fleet = exampleFleet({ cells: { count: 4, zones: ['a'], retention_hours: 1 } })
+  const fixture = await createFixtureFor(t, postgres, fleet)
+  await fixture.startFleet()
+  const heavy = await fixture.call('addCell', { body: { weight: 100 } })
+  assert.equal(heavy.status, 409)
+  assert.equal(heavy.body.code, 'PLAN_REFUSED')
+  assert.match(heavy.body.detail, /slot 5 has weight 100 of 140 in all; .* lower it to 40/)
+  // A second zone would have to carry half of all places, and one cell may not have that many tenants.
+  for (const tenant of ['acme', 'globex', 'initech'])
+    await fixture.call('registerTenant', { body: { tenant } })
+  const bounded = await fixture.call('addCell', { body: { zone: 'b', capacity: { tenants: 1 } } })
+  assert.equal(bounded.status, 409)
+  assert.equal(bounded.body.problems[0].code, 'TENANTS_BOUND_UNMET')
+  assert.match(
+    bounded.body.detail,
+    /room for 4 places, at most one cell of a zone .* the 3 tenants .* need 6/,
+  )
+  assert.equal((await fixture.call('listCells')).body.cells.length, 5)
+})
+
+test('stateless tenants that come beyond a bound are moved to cells with room, and one that none has is told', async (t) => {
+  const fleet = exampleFleet({
+    cells: { count: 3, capacity: { tenants: 4 }, retention_hours: 1 },
+    quarantine: { enabled: false },
+  })
+  const fixture = await createFixtureFor(t, postgres, fleet)
+  await fixture.startFleet()
+  const holders = async () => {
+    const { tenants } = (await fixture.call('listTenants')).body as { tenants: { cells: string[] }[] }
+    return tenants.flatMap(({ cells }) => cells)
+  }
+  for (let n = 1; n <= 6; n++) await fixture.call('registerTenant', { body: { tenant: `tenant-${n}` } })
+  for (const cell of ['cell-001', 'cell-002', 'cell-003']) {
+    assert.equal((await holders()).filter((one) => one === cell).length, 4)
+  }
+  await fixture.call('registerTenant', { body: { tenant: 'one-too-many' } })
+  await fixture.waitFor('the problem', async () =>
+    (await fixture.status()).cells.some((cell: { problem: string | null }) =>
+      /5 tenants have it in their shard, and its bound .* is 4; .* add a cell/.test(cell.problem ?? ''),
+    ),
+  )
+})
+
+test('registering in a stateful fleet keeps the bounds, and refuses when all are reached', async (t) => {
+  const fleet = exampleFleet({
+    kind: 'stateful',
+    cells: { count: 2, capacity: { tenants: 2 }, retention_hours: 1 },
+    quarantine: { enabled: false },
+  })
+  const fixture = await createFixtureFor(t, postgres, fleet)
+  await fixture.startFleet()
+  const homes = []
+  for (let n = 1; n <= 4; n++) {
+    const { body } = await fixture.call('registerTenant', { body: { tenant: `tenant-${n}` } })
+    homes.push(body.cells[0].id)
+  }
+  assert.deepEqual(homes.sort(), ['cell-001', 'cell-001', 'cell-002', 'cell-002'])
+  const refused = await fixture.call('registerTenant', { body: { tenant: 'one-too-many' } })
+  assert.equal(refused.status, 409)
+  assert.match(
+    refused.body.detail,
+    /no active cell may be the home of another tenant: .* come to 4 in 2 cells/,
+  )
+})
+
+test('a tenant that is pinned and not registered is listed, in the order of pages', async (t) => {
+  const fixture = await createFixtureFor(t, postgres)
+  await fixture.startFleet()
+  for (const tenant of ['acme', 'initech']) await fixture.call('registerTenant', { body: { tenant } })
+  const body = { cells: ['cell-002', 'cell-001'], reason: 'close to its data' }
+  await fixture.call('pinTenant', { params: { tenant: 'globex' }, body })
+  const first = (await fixture.call('listTenants', { query: { limit: 2 } })).body
+  assert.deepEqual(
+    first.tenants.map((one: Record<string, unknown>) => [one['tenant'], one['is_registered'], one['pinned']]),
+    [
+      ['acme', true, false],
+      ['globex', false, true],
+    ],
+  )
+  const second = (await fixture.call('listTenants', { query: { limit: 2, after: first.next } })).body
+  assert.deepEqual([second.tenants[0].tenant, second.next], ['initech', null])
+})

@@ -4,6 +4,7 @@
  * A replica with the lease decides and publishes; one without it answers reads, follows what is published, and asks for
  * the lease again and again. Nothing that serves a request waits for either.
  */
+import type { Cell } from '@cellplane/contract'
 import type { Logger } from 'pino'
 import { createApi } from './api/api.ts'
 import { createAuthenticator } from './api/authentication.ts'
@@ -28,6 +29,7 @@ import { openPostgresStore } from './store/postgres.ts'
 import { describeInvalidRow, type InvalidRow, type Store } from './store/store.ts'
 import { createObservedTenants } from './tenants/observed-tenants.ts'
 import { createTenantChanges } from './tenants/tenant-changes.ts'
+import { describeCrowded } from './tenants/tenant-load.ts'
 import { createBlastRadiusMeter } from './topology/blast-radius.ts'
 import { createPublished } from './topology/published.ts'
 import { createPublishedFiles } from './topology/published-files.ts'
@@ -96,6 +98,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
       tenure = undefined
       observations.watch([])
       cellReconciler.forget()
+      publisher.forget()
       automation.clear()
     })
   }
@@ -113,7 +116,10 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   })
 
   const events = createTopologyEvents(published, timing.event_ping_ms, stopping.signal)
-  const whyWaiting = cellReconciler.whyWaiting
+  const whyWaiting = (cell: Cell): string | undefined => {
+    const crowded = publisher.crowded().find((one) => one.slot === cell.slot)
+    return cellReconciler.whyWaiting(cell.id) ?? (crowded && describeCrowded(crowded, fleet.kind))
+  }
   const cellChanges = createCellChanges({
     fleet,
     defaultHost: config.defaultHost,

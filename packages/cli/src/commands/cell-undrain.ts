@@ -2,18 +2,22 @@
 import type { Command } from 'commander'
 import { aboutAnyFleet, createCommand, type JsonFlag, reasonOption } from '../command.ts'
 import { connect, type RemoteFlags } from '../fleet/locate.ts'
-import { printResult } from '../output/print.ts'
+import { changeCells } from './several-cells.ts'
 
 export function cellUndrainCommand(): Command {
   return aboutAnyFleet(
     createCommand({
-      usage: 'undrain <cell>',
+      usage: 'undrain <cell...>',
       summary: 'Place on a draining or drained cell again',
-      examples: [['cellplane cell undrain cell-003', 'take cell-003 back into placement']],
+      examples: [
+        ['cellplane cell undrain cell-003', 'take cell-003 back into placement'],
+        ['cellplane cell undrain cell-003 cell-004', 'take both back'],
+      ],
     }).addOption(reasonOption('undrained with the CLI')),
-  ).action(async (id: string, flags: RemoteFlags & JsonFlag & { reason: string }) => {
+  ).action(async (ids: string[], flags: RemoteFlags & JsonFlag & { reason: string }) => {
     const { client } = await connect(flags)
-    const cell = await client.undrainCell({ params: { cell: id }, body: { reason: flags.reason } })
-    printResult(flags.json, cell, () => `${id} is ${cell.state}`)
+    const undrain = (id: string) =>
+      client.undrainCell({ params: { cell: id }, body: { reason: flags.reason } })
+    await changeCells(ids, flags.json, undrain, ({ id, state }) => `${id} is ${state}`)
   })
 }

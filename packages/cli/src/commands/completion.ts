@@ -1,16 +1,19 @@
 /** `cellplane completion`, and the hidden command that the shells ask. */
+import { fileURLToPath } from 'node:url'
 import { Argument, Command } from 'commander'
 import { createCommand, type JsonFlag } from '../command.ts'
 import { completionsFor } from '../completion/candidates.ts'
-import { completionScript, INSTALL, SHELLS, type Shell } from '../completion/scripts.ts'
+import { completionScript, INSTALL, INSTALL_NPX, SHELLS, type Shell } from '../completion/scripts.ts'
 import { connect } from '../fleet/locate.ts'
 import { printResult } from '../output/print.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../bin/cellplane.js', import.meta.url))
 
 export function completionCommand(): Command {
   return createCommand({
     usage: 'completion',
     summary: 'Print a script that completes commands, flags and cell ids in your shell',
-    details: SHELLS.map((shell) => `${shell}: ${INSTALL[shell]}`).join('\n'),
+    details: [...SHELLS.map((shell) => `${shell}: ${INSTALL[shell]}`), INSTALL_NPX].join('\n'),
     examples: [
       ['eval "$(cellplane completion bash)"', 'for this bash'],
       ['cellplane completion fish > ~/.config/fish/completions/cellplane.fish', 'for every fish'],
@@ -18,7 +21,7 @@ export function completionCommand(): Command {
   })
     .addArgument(new Argument('<shell>', 'your shell').choices(SHELLS))
     .action((shell: Shell, flags: JsonFlag) => {
-      const script = completionScript(shell)
+      const script = completionScript(shell, process.execPath, PROGRAM)
       printResult(flags.json, { shell, script }, () => script)
     })
 }

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { createCommand, type JsonFlag, wholeNumber } from '../command.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { invalidFleet, requireFleetFile } from '../fleet/fleet-file.ts'
+import { invalidFleet } from '../fleet/fleet-file.ts'
+import { requireAnyFleetFile } from '../fleet/locate.ts'
 import { printResult } from '../output/print.ts'
 import { planFleet } from '../plan/fleet-plan.ts'
 import { formatPlan } from '../plan/format-plan.ts'
@@ -26,11 +27,14 @@ export function planCommand(): Command {
       ['cellplane plan --keys keys.txt', 'with the keys of real requests, one a line'],
     ],
   })
-    .option('--fleet <path>', 'the fleet file or its folder (default: cellplane.yaml here or above)')
+    .option(
+      '--fleet <path>',
+      'the fleet file or its folder (default: cellplane.yaml here or above, or that of the fleet that you run)',
+    )
     .option('--cells <n>', 'plan for this many cells', wholeNumber(1, 1000))
     .option('--keys <file>', 'partition keys of real requests, one a line, each as often as it occurs')
     .action(async (flags: Flags) => {
-      const read = await requireFleetFile(flags.fleet)
+      const read = await requireAnyFleetFile(flags.fleet)
       const fleet = overrideCells(read, flags.cells)
       const plan = planFleet(fleet, flags.keys === undefined ? undefined : await readSample(flags.keys))
       if (!plan.ok) throw invalidFleet(read.path, plan.problems)

@@ -16,19 +16,28 @@ export function statusCommand(): Command {
       summary: 'Show the fleet at a glance: cells, routers, blast radius',
       examples: [
         ['cellplane status', 'the fleet of this folder, or the one that you run'],
+        ['cellplane status --all', 'with the cells that were retired'],
         ['cellplane status --url https://control.example.com --token-file t', 'a fleet elsewhere'],
       ],
-    }),
-  ).action(async (flags: RemoteFlags & JsonFlag) => {
+    }).option('--all', 'retired cells too'),
+  ).action(async (flags: RemoteFlags & JsonFlag & { all?: boolean }) => {
     const { client, url } = await connect(flags)
     const status = await client.getStatus()
-    printResult(flags.json, status, () => formatStatus(status, url))
+    printResult(flags.json, status, () => formatStatus(status, url, flags.all ?? false))
   })
 }
 
-/** `width` in columns; undefined: the terminal's. */
-export function formatStatus(status: FleetStatus, url: string, width?: number): string {
-  return [heading(status, url), cells(status, width), routers(status, width), ...remarks(status)].join('\n\n')
+/** `areAllShown`: retired cells too, and not their number alone. `width` in columns; undefined: the terminal's. */
+export function formatStatus(status: FleetStatus, url: string, areAllShown: boolean, width?: number): string {
+  const shown = areAllShown ? status.cells : status.cells.filter(({ state }) => state !== 'retired')
+  const hidden = status.cells.length - shown.length
+  const more = hidden > 0 ? `\n${count(hidden, 'retired cell')} not shown; --all shows them` : ''
+  return [
+    heading(status, url),
+    `${cells(shown, width)}${more}`,
+    routers(status, width),
+    ...remarks(status),
+  ].join('\n\n')
 }
 
 function heading(status: FleetStatus, url: string): string {
@@ -38,9 +47,9 @@ function heading(status: FleetStatus, url: string): string {
   return `${bold(status.fleet)}  ${status.kind}, ${count(status.tenants, 'tenant')}, ${version}\n${url}`
 }
 
-function cells(status: FleetStatus, width: number | undefined): string {
+function cells(shown: FleetStatus['cells'], width: number | undefined): string {
   return formatTable(
-    status.cells,
+    shown,
     [
       { title: 'CELL', value: (cell) => cell.id },
       { title: 'ZONE', value: (cell) => cell.zone },

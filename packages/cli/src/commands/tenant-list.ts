@@ -11,7 +11,7 @@ export function tenantListCommand(): Command {
   return aboutAnyFleet(
     createCommand({
       usage: 'list',
-      summary: 'List registered tenants and those that routers saw',
+      summary: 'List tenants that are registered, pinned, or were seen by routers',
       examples: [
         ['cellplane tenant list --limit 20', 'the first twenty'],
         ['cellplane tenant list --after acme', 'the page that follows acme'],
@@ -25,7 +25,9 @@ export function tenantListCommand(): Command {
       query: { limit: flags.limit, ...(flags.after === undefined ? {} : { after: flags.after }) },
     })
     printResult(flags.json, page, () => {
-      if (page.tenants.length === 0) return 'no tenant is registered, and routers saw none'
+      if (page.tenants.length === 0) {
+        return 'no tenant is registered or pinned, and routers have reported none yet; whom they served shows here within about six seconds (reported each second, stored every five)'
+      }
       const table = formatTable(page.tenants, [
         { title: 'TENANT', value: (tenant) => tenant.tenant, isFlexible: true },
         { title: 'REGISTERED', value: (tenant) => (tenant.is_registered ? 'yes' : 'no') },

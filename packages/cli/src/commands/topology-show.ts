@@ -16,11 +16,16 @@ export function topologyShowCommand(): Command {
       examples: [
         ['cellplane topology show', 'placement, cells and rules in short'],
         ['cellplane topology show --json > base.json', 'the signed base itself'],
+        ['cellplane topology show --revision 3', 'version 3 of the base, if it is still kept'],
         ['cellplane topology show --overlay', 'health marks and quarantines'],
       ],
     })
       .addOption(new Option('--overlay', 'the overlay').conflicts('revision'))
-      .option('--revision <n>', 'a base that was published before', wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+      .option(
+        '--revision <version>',
+        'the base of this version, as `topology show` and `topology diff` number them; the last 50 are kept',
+        wholeNumber(1, Number.MAX_SAFE_INTEGER),
+      ),
   ).action(async (flags: Flags) => {
     const { client } = await connect(flags)
     if (flags.overlay) {

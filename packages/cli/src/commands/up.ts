@@ -1,12 +1,12 @@
 /** `cellplane up`: runs a fleet on this machine. */
 import type { Command } from 'commander'
-import { aboutLocalFleet, createCommand, type JsonFlag, wholeNumber } from '../command.ts'
+import { aboutLocalFleet, createCommand, duration, type JsonFlag, wholeNumber } from '../command.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { printResult } from '../output/print.ts'
 import type { UpFlags } from '../up/options.ts'
 import { catchStopSignals } from '../up/stop-signals.ts'
 
-type Flags = UpFlags & JsonFlag & { detach?: boolean }
+type Flags = UpFlags & JsonFlag & { detach?: boolean; timeout?: number }
 
 const port = wholeNumber(1, 65_535)
 
@@ -20,12 +20,18 @@ export function upCommand(): Command {
       ['cellplane up', 'the fleet of this folder'],
       ['cellplane up --cells 16', 'with sixteen cells'],
       ['cellplane up --detach', 'return when it serves; `cellplane down` stops it'],
+      ['cellplane up -d --timeout 5m', 'the same, for a service that takes long to start'],
       ['cellplane up --router-port 8080 --control-port 8400', 'on other ports'],
     ],
   })
     .option('--cells <n>', 'how many cells, instead of what the fleet file says', wholeNumber(1, 1000))
     .option('--release <name>', 'name of the release that the components are')
     .option('-d, --detach', 'return when the fleet serves')
+    .option(
+      '--timeout <time>',
+      'with --detach: how long to wait for that, such as 5m (default: 180s)',
+      duration,
+    )
     .optionsGroup('Ports:')
     .option('--router-port <port>', 'where requests go', port, 7480)
     .option('--routers <n>', 'router processes, all on that port', wholeNumber(1, 16), 2)
@@ -65,6 +71,7 @@ async function detach(flags: Flags): Promise<void> {
     flags,
     args,
     (text) => void (flags.json ? process.stderr : process.stdout).write(text),
+    flags.timeout,
   )
   if (flags.json) printResult(true, record, () => '')
 }

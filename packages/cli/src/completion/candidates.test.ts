@@ -30,7 +30,8 @@ test('cell ids complete as arguments and as values', async () => {
   assert.deepEqual(await complete('cell', 'drain', 'cell-'), ['cell-001', 'cell-002'])
   assert.deepEqual(await complete('tenant', 'pin', 'acme', 'cell-001', ''), ['cell-002', 'quarantine'])
   assert.deepEqual(await complete('logs', '--cell', 'q'), ['quarantine'])
-  assert.deepEqual(await complete('cell', 'drain', 'cell-001', ''), [])
+  assert.deepEqual(await complete('cell', 'drain', 'cell-001', ''), ['cell-002', 'quarantine'])
+  assert.deepEqual(await complete('cell', 'retire', 'cell-001', ''), [])
 })
 
 test('the shells of `completion` complete', async () => {

@@ -57,7 +57,8 @@ async function candidatesAt(
     return ['--help', ...command.options.filter(({ hidden }) => !hidden).flatMap(({ long }) => long ?? [])]
   }
   if (command.commands.length > 0) {
-    return command.commands.map((child) => child.name()).filter((name) => !name.startsWith('_'))
+    const names = command.commands.map((child) => child.name())
+    return names.filter((name) => !name.startsWith('_') && name !== 'help')
   }
   const argument = argumentAt(command, argumentsBefore.length)
   if (!argument) return []

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { identify } from '@cellplane/host'
 import { fleetText, makeFolder } from '../testing.ts'
 import { findFleetFile, readFleetFile } from './fleet-file.ts'
-import { connect } from './locate.ts'
+import { connect, requireAnyFleetFile } from './locate.ts'
 import { forgetRunning, listRunning, rememberRunning, runningFolder } from './running.ts'
 import { prepareStateDir, stateDirFor } from './state-dir.ts'
 import { stateLayout } from './state-layout.ts'
@@ -165,5 +165,30 @@ test('a token file that is no token is refused', async (t) => {
   for (const text of ['', 'two\nlines', 'with space', 'bell\u0007']) {
     await writeFile(tokenFile, text)
     await assert.rejects(connect({ url: 'http://127.0.0.1:1', tokenFile }, {}), { code: 'TOKEN_UNREADABLE' })
+  }
+})
+
+test('without a fleet file here, a command about the file takes that of the one fleet that runs', async (t) => {
+  const folder = await makeFolder(t)
+  const file = join(folder, 'cellplane.yaml')
+  await writeFile(file, fleetText())
+  const running = recordFor(join(folder, 'state'), { fleet_file: file })
+  const here = process.cwd()
+  process.chdir('/')
+  try {
+    assert.equal((await requireAnyFleetFile(undefined, async () => [running])).path, file)
+    await assert.rejects(
+      requireAnyFleetFile(undefined, async () => [running, running]),
+      {
+        code: 'FLEET_UNKNOWN',
+        message: /you run 2 fleets: .*; say which with --fleet PATH/,
+      },
+    )
+    await assert.rejects(
+      requireAnyFleetFile(undefined, async () => []),
+      { code: 'FLEET_FILE_MISSING' },
+    )
+  } finally {
+    process.chdir(here)
   }
 })

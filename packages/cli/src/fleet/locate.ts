@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type ApiClient, createApiClient } from '@cellplane/client'
 import { Failure } from '../failure.ts'
-import { findFleetFile, readFleetFile } from './fleet-file.ts'
+import { findFleetFile, type ReadFleet, readFleetFile, requireFleetFile } from './fleet-file.ts'
 import { listRunning } from './running.ts'
 import { stateDirFor } from './state-dir.ts'
 import { stateLayout } from './state-layout.ts'
@@ -44,6 +44,22 @@ export async function locateState(flags: FleetFlags): Promise<string> {
       ? `found no cellplane.yaml in ${process.cwd()} or above, and you run no fleet on this machine; give --fleet PATH or --url URL`
       : `you run ${running.length} fleets: ${describeAll(running)}; say which with --fleet PATH or --state DIR`,
   )
+}
+
+/** The fleet file, found as `locateState` finds the fleet: one that is named, one here or above, or that of the one fleet that runs. */
+export async function requireAnyFleetFile(
+  flag: string | undefined,
+  list: () => Promise<UpRecord[]> = listRunning,
+): Promise<ReadFleet> {
+  const path = await findFleetFile(flag)
+  const running = path === undefined ? await list() : []
+  if (running.length > 1) {
+    throw new Failure(
+      'FLEET_UNKNOWN',
+      `found no cellplane.yaml in ${process.cwd()} or above, and you run ${running.length} fleets: ${describeAll(running)}; say which with --fleet PATH`,
+    )
+  }
+  return await requireFleetFile(path ?? running[0]?.fleet_file)
 }
 
 /** Fails when the fleet does not run. `env` gives CELLPLANE_URL and CELLPLANE_TOKEN. */

@@ -19,6 +19,9 @@ kind: stateless
 
 # What tells tenants apart. It must never change for a tenant, and be in every request.
 # Behind a gateway that sets a header this is enough; for tokens write: { from: jwt, claim: customer_id }
+# A request without the key is not refused: it is served by its source address (fail-open), without a cellplane-tenant
+# header. No setting changes that; where a key is a must, have your service answer 400 when that header is missing.
+# A token that does not verify is always refused (401).
 partition_key:
   rules:
     - { from: header, name: x-tenant }

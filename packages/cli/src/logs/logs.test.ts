@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFile, mkdir, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { waitFor } from '@cellplane/testing'
@@ -62,6 +62,24 @@ test('several logs are one stream in the order of time; a trace stays with its l
   assert.deepEqual(
     lines.map(({ text }) => text.replace(/^\S+ /, '').trim()),
     ['one', 'at trace', 'two', 'four'],
+  )
+})
+
+test('lines without a time keep their place in the file, and a file without any counts as of its last write', async (t) => {
+  const folder = await makeFolder(t)
+  const files = ['a', 'b', 'c'].map((source) => ({ source, path: join(folder, `${source}.log`) }))
+  await writeFile(files[0]!.path, `${at(1)} one\n${at(5)} five\n`)
+  await writeFile(files[1]!.path, `banner\n${at(3)} three\n  more of three\n`)
+  await writeFile(files[2]!.path, 'first\nsecond\n')
+  await utimes(files[2]!.path, new Date(at(4)), new Date(at(4)))
+  const lines = await createLogReader().tail(files)
+  assert.deepEqual(
+    lines.map(({ text }) => text.replace(/^2026\S+ /, '').trim()),
+    ['one', 'banner', 'three', 'more of three', 'first', 'second', 'five'],
+  )
+  assert.deepEqual(
+    lines.map(({ time }) => time !== undefined),
+    [true, false, true, true, false, false, true],
   )
 })
 

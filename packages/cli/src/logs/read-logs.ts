@@ -4,7 +4,7 @@
  * Files are read from their end, in bounded pieces: a log may have megabytes, and a terminal shows a page. A file that
  * got shorter was rotated, and is read from its beginning.
  */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { pause } from '../pause.ts'
 import type { LogFile } from './log-files.ts'
 import { type LogLine, parseLogLine } from './log-line.ts'
@@ -45,8 +45,13 @@ export function createLogReader(): LogReader {
         start: Math.max(0, size - PIECE_BYTES_MAX),
         isLineStart: size <= PIECE_BYTES_MAX,
       })
-      const lines = await Promise.all(files.map(async (file) => withTimes(await readLines(file, fromEnd))))
-      return lines.flat().sort((a, b) => (a.time ?? 0) - (b.time ?? 0))
+      const placed = await Promise.all(
+        files.map(async (file) => inPlace(await readLines(file, fromEnd), await lastWriteOf(file))),
+      )
+      return placed
+        .flat()
+        .sort((a, b) => a.at - b.at)
+        .map(({ line }) => line)
     },
     async follow(find, onLine, signal) {
       while (!signal.aborted) {
@@ -63,13 +68,24 @@ export function createLogReader(): LogReader {
   }
 }
 
-/** A line without a time (of a stack trace, say) takes the one before it, so that sorting keeps them together. */
-function withTimes(lines: readonly LogLine[]): LogLine[] {
-  let last: number | undefined
+/**
+ * Each line with when it counts as written, so that sorting keeps a file's lines in their order. One without a time (of a
+ * stack trace, say) takes that of the line before it; at the beginning that of the first line with one; and where a whole
+ * file has none, all that is known is when it was last written.
+ */
+function inPlace(lines: readonly LogLine[], lastWrite: number): { line: LogLine; at: number }[] {
+  let last = lines.find(({ time }) => time !== undefined)?.time ?? lastWrite
+  let known: number | undefined
   return lines.map((line) => {
-    last = line.time ?? last
-    return { ...line, time: last }
+    known = line.time ?? known
+    last = known ?? last
+    return { line: { ...line, time: known }, at: last }
   })
+}
+
+async function lastWriteOf({ path }: LogFile): Promise<number> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.mtimeMs ?? 0
 }
 
 /** A file that has just gone, or cannot be read, has no lines. */

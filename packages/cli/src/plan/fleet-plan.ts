@@ -2,19 +2,21 @@
  * What a fleet file comes to, before anything runs: sizing, placement, blast radius, and lints on the partition key.
  * Pure: the same file and the same sample give the same plan everywhere.
  */
-import type { Parsed } from '@cellplane/contract'
+import { type Parsed, problem, refused } from '@cellplane/contract'
 import type { BlastRadius } from '@cellplane/contract/api'
-import { cellsOf, type FleetFile } from '@cellplane/contract/fleet-file'
+import { cellsOf, type DeclaredCell, type FleetFile } from '@cellplane/contract/fleet-file'
 import {
   blastRadius,
   bucketOf,
   type Lint,
   lintPartitionKey,
   measurePlacement,
+  type Placement,
   place,
   placementPolicyOf,
   type SizingReport,
   sizeFleet,
+  TENANTS_BOUND_UNMET,
 } from '@cellplane/core'
 
 export type FleetPlan = {
@@ -50,7 +52,8 @@ export function planFleet(fleet: FleetFile, sampleKeys: readonly string[] | unde
   const policy = placementPolicyOf(fleet)
   const slotted = declared.map((cell, slot) => ({ ...cell, slot }))
   const serving = slotted.filter((cell) => cell.role === 'serving' && cell.weight > 0)
-  const placed = place(null, serving, policy)
+  const tenants = fleet.sizing?.tenants ?? new Set(sampleKeys).size
+  const placed = placeWithin(fleet, serving, tenants)
   if (!placed.ok) return placed
   const { table, notes } = placed.value
   const measure = measurePlacement(table, serving, policy)
@@ -85,6 +88,29 @@ export function planFleet(fleet: FleetFile, sampleKeys: readonly string[] | unde
       lints: [...lintPartitionKey(fleet.partition_key, sampleKeys), ...lintBuckets(sampleKeys ?? [], policy)],
     },
   }
+}
+
+type SlottedCell = DeclaredCell & { slot: number }
+
+/** The placement for this many tenants: stateless ones within the cells' bounds, stateful ones if there are homes for all. */
+function placeWithin(fleet: FleetFile, serving: readonly SlottedCell[], tenants: number): Parsed<Placement> {
+  const policy = placementPolicyOf(fleet)
+  if (fleet.kind === 'stateless') {
+    const bounded = serving.map(({ slot, weight, zone, capacity }) => ({
+      ...{ slot, weight, zone },
+      ...(capacity.tenants === undefined ? {} : { tenantsMax: capacity.tenants }),
+    }))
+    return place(null, bounded, policy, { byBucket: null, expected: tenants, excessAllowed: 0 })
+  }
+  const homes = serving.reduce((sum, { capacity }) => sum + (capacity.tenants ?? tenants), 0)
+  if (homes >= tenants) return place(null, serving, policy)
+  return refused(
+    problem(
+      TENANTS_BOUND_UNMET,
+      'cells.capacity.tenants',
+      `the cells may be the home of ${homes} tenants in all; expected are ${tenants}; raise capacity.tenants, or add cells`,
+    ),
+  )
 }
 
 /** Each key once, with how often it occurs; null for no sample. */

@@ -58,3 +58,22 @@ test('a key that changes is an error', () => {
   const plan = planOf('cells: { count: 4 }', undefined, '{ from: header, name: x-user-email }')
   assert.ok(plan.lints.some(({ code }) => code === 'KEY_CHANGES'))
 })
+
+test('bounds on tenants that the expected tenants do not fit into are refused, for each kind of fleet', () => {
+  const planned = (bound: number, kind: string) => {
+    const text = fleetText(
+      `cells: { count: 4, capacity: { tenants: ${bound} } }\nsizing: { peak_requests_per_second: 10, tenants: 1000 }`,
+    ).replace('kind: stateless', `kind: ${kind}`)
+    const fleet = parseFleetFile(text)
+    assert.ok(fleet.ok, JSON.stringify(fleet))
+    const plan = planFleet(fleet.value, undefined)
+    return plan.ok ? 'ok' : plan.problems.map(({ code, message }) => `${code}: ${message}`).join()
+  }
+  assert.match(
+    planned(400, 'stateless'),
+    /^TENANTS_BOUND_UNMET: .* room for 1600 places; expected are 1000 .* 2000/,
+  )
+  assert.equal(planned(500, 'stateless'), 'ok')
+  assert.match(planned(200, 'stateful'), /^TENANTS_BOUND_UNMET: the cells may be the home of 800 tenants/)
+  assert.equal(planned(250, 'stateful'), 'ok')
+})

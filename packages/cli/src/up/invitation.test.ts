@@ -19,6 +19,7 @@ function invitation(partitionKey: string, more = 'cells: { count: 3 }', token?: 
   if (!fleet.ok) throw new Error(JSON.stringify(fleet.problems))
   return formatInvitation({
     fleet: fleet.value,
+    cells: 3,
     urls: URLS,
     token,
     seconds: 12.3,

@@ -1,5 +1,5 @@
 /** What `cellplane up` prints once the fleet serves: where everything is, a command to try that works when pasted, and how to stop. */
-import { cellsOf, type FleetFile } from '@cellplane/contract/fleet-file'
+import type { FleetFile } from '@cellplane/contract/fleet-file'
 import type { UpRecord } from '../fleet/up-record.ts'
 import { count } from '../output/print.ts'
 import { bold } from '../output/style.ts'
@@ -10,6 +10,8 @@ export const EXAMPLE_TENANT = 'acme'
 
 export type InvitationInput = {
   fleet: FleetFile
+  /** Serving cells that the registry has active: on a fleet that ran before, not those of the file. */
+  cells: number
   urls: UpRecord['urls']
   /** For EXAMPLE_TENANT; undefined when the fleet uses no tokens, or those of somebody else. */
   token: string | undefined
@@ -21,8 +23,7 @@ export type InvitationInput = {
 }
 
 export function formatInvitation(input: InvitationInput): string {
-  const { fleet, urls, seconds, command } = input
-  const serving = cellsOf(fleet).filter(({ role }) => role === 'serving').length
+  const { fleet, cells, urls, seconds, command } = input
   const absorber = fleet.quarantine.enabled ? ' and the quarantine cell' : ''
   const routers = count(Object.keys(urls.routers).length, 'router')
   const indent = (text: string) => text.replace(/^(?=.)/gm, '  ')
@@ -34,7 +35,7 @@ export function formatInvitation(input: InvitationInput): string {
     ...Object.entries(urls.local),
   ]
   return [
-    `${bold(fleet.fleet)} serves: ${count(serving, 'cell')}${absorber}, ${routers}, after ${seconds.toFixed(1)} s`,
+    `${bold(fleet.fleet)} serves: ${count(cells, 'cell')}${absorber}, ${routers}, after ${seconds.toFixed(1)} s`,
     indent(formatPairs(places)),
     `${bold('Try it')}\n${indent(tryText(input))}`,
     `${bold('Then')}\n${indent(

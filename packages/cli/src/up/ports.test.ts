@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'node:test'
 import { type FleetFile, parseFleetFile } from '@cellplane/contract/fleet-file'
 import { fleetText } from '../testing.ts'
-import { checkPlan, findTaken, planPorts } from './ports.ts'
+import { checkPlan, describeTaken, findTaken, planPorts } from './ports.ts'
 
 const FLAGS = {
   ...{ controlPort: 7400, routerPort: 7480, routerAdminPort: 7481 },
@@ -59,15 +59,18 @@ test('ports that two flags give away, and ports that are too high, are refused w
   assert.ok(problems.some(({ code, path }) => code === 'PORT_TOO_HIGH' && path === '--cell-port-base'))
 })
 
-test('a taken port is named, with what it is for and the flag', async () => {
+test('taken ports are a line each with what they are for, and the flags are named once', async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const [problem, ...others] = await findTaken([{ port, what: 'the routers', flag: '--router-port' }])
+  assert.equal(problem?.message, `port ${port}, for the routers, is taken`)
   assert.equal(
-    problem?.message,
-    `port ${port}, for the routers, is taken by another process; stop it, or choose another with --router-port`,
+    describeTaken([problem!]),
+    'a port is in use by other processes; stop them, or choose other ports with --router-port:',
   )
+  const two = [problem!, problem!, { ...problem!, path: '--cell-port-base' }]
+  assert.match(describeTaken(two), /^3 ports are .* with --router-port, --cell-port-base:$/)
   assert.deepEqual(others, [])
   await new Promise((resolve) => server.close(resolve))
   assert.deepEqual(await findTaken([{ port, what: 'the routers', flag: '--router-port' }]), [])

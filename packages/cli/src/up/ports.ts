@@ -114,19 +114,22 @@ export function checkPlan(ports: readonly PlannedPort[]): Problem[] {
   return problems
 }
 
-/** Ports that somebody else has: tried by listening, which is the only way to know. */
+/** Ports that somebody else has, a line each: tried by listening, which is the only way to know. */
 export async function findTaken(ports: readonly PlannedPort[]): Promise<Problem[]> {
   const found = await Promise.all(
     ports.map(async (planned) => ({ planned, code: await tryPort(planned.port) })),
   )
   return found.flatMap(({ planned: { port, what, flag }, code }) => {
     if (code === undefined) return []
-    const why =
-      code === 'EADDRINUSE'
-        ? `port ${port}, for ${what}, is taken by another process; stop it, or choose another with ${flag}`
-        : `port ${port}, for ${what}, cannot be listened on (${code}); choose another with ${flag}`
-    return [problem('PORT_TAKEN', flag, why)]
+    const why = code === 'EADDRINUSE' ? 'is taken' : `cannot be listened on (${code})`
+    return [problem('PORT_TAKEN', flag, `port ${port}, for ${what}, ${why}`)]
   })
+}
+
+/** What stands above these lines: the remedy once, however many there are. */
+export function describeTaken(taken: readonly Problem[]): string {
+  const flags = [...new Set(taken.map(({ path }) => path))].join(', ')
+  return `${taken.length === 1 ? 'a port is' : `${taken.length} ports are`} in use by other processes; stop them, or choose other ports with ${flags}:`
 }
 
 function tryPort(port: number): Promise<string | undefined> {

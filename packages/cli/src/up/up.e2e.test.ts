@@ -222,10 +222,7 @@ test('what cannot start says why, leaves nothing running, and does not fail the 
   await new Promise<void>((resolve) => squatter.listen(project.ports.router, '127.0.0.1', resolve))
   const taken = await project.run('up', ...project.flags)
   assert.equal(taken.status, 1)
-  assert.match(
-    taken.output,
-    new RegExp(`port ${project.ports.router}, for the routers, is taken .*--router-port`),
-  )
+  assert.match(taken.output, new RegExp(`port ${project.ports.router}, for the routers, is taken`))
   await new Promise((resolve) => squatter.close(resolve))
 
   const issuerKey = join(project.stateDir, 'keys', 'topology.key.pem')
@@ -248,4 +245,17 @@ test('what cannot start says why, leaves nothing running, and does not fail the 
   assert.equal((await ended).status, 130)
   assert.deepEqual(processesMentioning(project.folder), [])
   assert.ok((await readFile(join(project.stateDir, 'config', 'fleet.json'), 'utf8')).includes('"shop"'))
+})
+
+test('a service that never starts does not keep `up --detach` waiting', { skip }, async (t) => {
+  const project = await makeProject(t)
+  const run = "/bin/sh -c 'echo no such table >&2; exit 3'"
+  const init = await project.run('init', '--force', '--name', 'shop', '--run', run)
+  assert.equal(init.status, 0, init.output)
+  const detached = await project.run('up', '--detach', '--timeout', '25s', ...project.flags)
+  assert.equal(detached.status, 1, detached.output)
+  assert.match(detached.output, /25 s have passed \(--timeout\), and not all of the fleet serves/)
+  assert.match(detached.output, /cell-001 is provisioning: .*component "app"/)
+  assert.match(detached.output, /cell-001\/app printed last: no such table/)
+  assert.equal((await project.run('down')).status, 0)
 })

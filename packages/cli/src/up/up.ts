@@ -27,8 +27,9 @@ import { ensureKeys, readSecret } from './keys.ts'
 import { endPlanes, hasRunningCells } from './leftovers.ts'
 import { acquireLock } from './lock.ts'
 import { applyFlags, type UpFlags } from './options.ts'
-import { checkPlan, findTaken, LISTEN_HOST, type PortPlan, planPorts } from './ports.ts'
-import { isComplete, waitUntilServing } from './serving.ts'
+import { checkPlan, describeTaken, findTaken, LISTEN_HOST, type PortPlan, planPorts } from './ports.ts'
+import { rootWarning } from './root-warning.ts'
+import { type Progress, waitUntilServing } from './serving.ts'
 import type { StopSignals } from './stop-signals.ts'
 
 export type UpOutput = {
@@ -61,7 +62,10 @@ export async function up(
     await endPlanes(layout)
     // Cells that outlived their agent hold their ports rightly: the new agent takes them over.
     const cellPorts = (await hasRunningCells(layout)) ? [] : ports.cells
-    refuseIfAny('PORT_TAKEN', 'cannot start:', await findTaken([...ports.planes, ...cellPorts]))
+    const taken = await findTaken([...ports.planes, ...cellPorts])
+    refuseIfAny('PORT_TAKEN', describeTaken(taken), taken)
+    const warning = await rootWarning(read.directory)
+    if (warning !== undefined) output.say(`warning: ${warning}`)
     await ensureKeys(layout)
     await writePreparedFleet(stateDir, read.directory, fleet)
     const databaseUrl = await controlDatabaseUrl(layout, ports.controlPostgres)
@@ -78,9 +82,9 @@ export async function up(
       signal: signals.stopping,
     })
     await runUntilStopped(processes, signals, output, record, async () => {
-      const isServing = await announceServing(fleet, layout, record, say, signals.stopping)
+      const progress = await announceServing(fleet, layout, record, say, signals.stopping)
       const text = formatInvitation({
-        ...{ fleet, urls: record.urls, command },
+        ...{ fleet, cells: progress.cellsPlaced, urls: record.urls, command },
         token: await exampleToken(fleet, stateDir),
         seconds: Number(seconds(startedAt)),
         hasTerminal: process.stdin.isTTY ?? false,
@@ -88,7 +92,9 @@ export async function up(
       const serving: UpRecord = { ...record, phase: 'serving' }
       await writeUpRecord(serving)
       output.serving(
-        isServing ? text : `${text}\n\nNot everything is ready yet; see \`${command} status\`.`,
+        progress.missing.length === 0
+          ? text
+          : `${text}\n\nNot everything is ready yet; see \`${command} status\`.`,
         serving,
       )
     })
@@ -137,7 +143,7 @@ async function announceServing(
   record: UpRecord,
   say: (text: string) => void,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Progress> {
   const client = createApiClient({ url: record.urls.control, token: await readSecret(layout.adminToken) })
   const expected = {
     cells: cellsOf(fleet).map(({ id }) => id),
@@ -155,7 +161,7 @@ async function announceServing(
     signal,
   )
   for (const text of progress.missing) say(`  ${text}`)
-  return isComplete(progress, expected)
+  return progress
 }
 
 function describe(fleet: FleetFile, fleetFile: string, stateDir: string, ports: PortPlan): UpRecord {

@@ -7,9 +7,22 @@ export const capacitySchema = z.strictObject({
   requests_per_second: z.number().positive().optional(),
   in_flight: z.int().positive().optional(),
   queue_depth: z.int().positive().optional(),
-  tenants: z.int().positive().optional(),
+  tenants: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      'Stateless fleets: how many tenants (registered or seen) may have the cell in their shard. Stateful fleets: of how many it may be the home.',
+    ),
 })
 export type Capacity = z.infer<typeof capacitySchema>
+
+/** A base URL that a client is told: a query or a fragment would swallow the path that is put behind it. */
+export const publicUrlSchema = z
+  .url({ protocol: /^https?$/ })
+  .max(512)
+  .regex(/^[\x21-\x7e]+$/, 'a URL in ASCII is expected')
+  .refine((url) => !/[?#@]/.test(url), 'a URL without user, query and fragment is expected')
 
 /** 0 takes part in nothing; the cells' weights count only relative to each other. */
 export const weightSchema = z.number().min(0).max(100)
@@ -64,6 +77,8 @@ export const cellSchema = z
     release: z.string().max(128),
     /** Base URL of the component that serves, once the host reported it. */
     endpoint: z.url().nullable(),
+    /** Where the tenants' own clients reach it, when that is somewhere else. */
+    public_url: publicUrlSchema.optional(),
     stores: z.array(storeSchema),
     components: z.array(componentNameSchema),
     price_per_hour: z.number().min(0).nullable(),

@@ -10,8 +10,9 @@ import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Timing } from '../config.ts'
 import type { Observations } from '../health/observations.ts'
 import { inState, planLifecycle } from '../registry/plan-lifecycle.ts'
-import { CELLS, OVERRIDES, type StoredCell } from '../store/collections.ts'
+import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type Store, type StoreWriter } from '../store/store.ts'
+import { readBaseInputs } from '../topology/base-inputs.ts'
 import { type BasePlan, planBase } from '../topology/plan-base.ts'
 import type { HeldBase } from '../topology/published.ts'
 
@@ -89,17 +90,18 @@ export function createCellReconciler(options: CellReconcilerOptions) {
       for (const cell of ready) waiting.set(cell.id, refusedActivation.why)
       return []
     }
-    const overrides = intact(await writer.list(OVERRIDES))
+    const inputs = await readBaseInputs(writer, fleet, cells)
     const tryWith = (active: Cell[]): Parsed<BasePlan> => {
       const ids = new Set(active.map((cell) => cell.id))
       const wished = cells.map((cell) => (ids.has(cell.id) ? inState(cell, 'active', at) : cell))
       return planBase({
         fleet,
         cells: wished,
-        overrides,
+        ...inputs,
         current: base?.snapshot.base ?? null,
         epoch,
         now: at,
+        bounds: 'keep',
       })
     }
     const together = tryWith(ready)

@@ -5,7 +5,7 @@
  * and whenever something changed, in one order, one step at a time:
  *
  *     cells     hosts' reports and due steps  → registry
- *     base      registry, overrides           → placement, signed and published
+ *     base      registry, overrides, tenants  → placement, signed and published
  *     overlay   health                        → marks, signed and published
  *     orders    registry, fleet file          → what each host is to run
  *     files     what is published             → base.json, overlay.json
@@ -14,7 +14,7 @@
  * Every step looks at the whole state and not at what changed, so each is safe to repeat, and a step that failed is
  * tried again by the next run. A step that fails does not keep the later ones from theirs.
  */
-import { type Cell, formatProblems, type HostOrder, type Override } from '@cellplane/contract'
+import { type Cell, formatProblems, type HostOrder } from '@cellplane/contract'
 import { compileOverlay, TOPOLOGY_TTL_SECONDS } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Bell } from '../bell.ts'
@@ -23,9 +23,10 @@ import type { ControlConfig } from '../config.ts'
 import type { Observations } from '../health/observations.ts'
 import { planOrder } from '../hosts/order.ts'
 import { planDeclarations } from '../registry/declare.ts'
-import { CELLS, HOSTS, ORDERS, OVERRIDES, ROUTERS, type StoredCell } from '../store/collections.ts'
+import { CELLS, HOSTS, ORDERS, ROUTERS, type StoredCell } from '../store/collections.ts'
 import { intact, NotLeader, type Store, type StoreReader, StoreRowInvalid } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
+import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
 import { isSameMarks, planOverlay } from '../topology/plan-overlay.ts'
 import type { Published } from '../topology/published.ts'
 import type { PublishedFiles } from '../topology/published-files.ts'
@@ -114,6 +115,11 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     epoch ??= await begin()
     cells = await parts.cellReconciler.run(published.base(), epoch)
     observations.watch(cells.map((stored) => stored.cell))
+  }
+
+  async function readInputs(reader: StoreReader): Promise<BaseInputs & { cells: Cell[] }> {
+    const registry = intact(await reader.list(CELLS)).map((stored) => stored.cell)
+    return { cells: registry, ...(await readBaseInputs(reader, fleet, registry)) }
   }
 
   async function reconcileBase(): Promise<void> {
@@ -225,13 +231,5 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       return loop.settle()
     },
     ended: loop.ended,
-  }
-}
-
-/** All that a base is made of, apart from the fleet file. */
-async function readInputs(reader: StoreReader): Promise<{ cells: Cell[]; overrides: Override[] }> {
-  return {
-    cells: intact(await reader.list(CELLS)).map((stored) => stored.cell),
-    overrides: intact(await reader.list(OVERRIDES)),
   }
 }

@@ -18,9 +18,11 @@ import { type FleetFile, numberedCellId, storeOf } from '@cellplane/contract/fle
 import { type CellEvent, nextFreeSlot, transition } from '@cellplane/core'
 import { recordChange } from '../audit/audit.ts'
 import type { Observations } from '../health/observations.ts'
-import { CELLS, OVERRIDES, type StoredCell } from '../store/collections.ts'
+import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
+import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
 import { planBase } from '../topology/plan-base.ts'
+import { planTable, type TableWish } from '../topology/plan-table.ts'
 import type { Published } from '../topology/published.ts'
 import { newCell } from './declare.ts'
 import { inState } from './plan-lifecycle.ts'
@@ -76,6 +78,8 @@ export function createCellChanges(options: CellChangesOptions) {
       wish.host ?? options.defaultHost,
       now(),
     )
+    const placeable = await checkPlacement(writer, registered, stored.cell)
+    if (!placeable.ok) return placeable
     await writer.put(CELLS, id, stored)
     await recordChange(writer, { ...cause, action: 'cell.add', subject: id }, now())
     return parsed(stored)
@@ -97,10 +101,11 @@ export function createCellChanges(options: CellChangesOptions) {
     if (!step.ok) return step
     const after = { ...before, cell: inState(before.cell, step.value, now()) }
     if (event !== 'retire') {
-      const overrides = intact(await writer.list(OVERRIDES))
-      const check = event === 'drain' ? checkOverrides(before.cell, overrides) : parsed(undefined)
+      const inputs = await readBaseInputs(writer, fleet, cells)
+      const check = event === 'drain' ? checkOverrides(before.cell, inputs.overrides) : parsed(undefined)
       if (!check.ok) return check
-      const plan = planWith(cells, after.cell, overrides)
+      const changed = cells.map((cell) => (cell.id === id ? after.cell : cell))
+      const plan = planBase({ ...wishOf(changed, inputs), epoch: published.base()?.epoch ?? 1 })
       if (!plan.ok) return plan
     }
     await writer.put(CELLS, id, after)
@@ -108,15 +113,27 @@ export function createCellChanges(options: CellChangesOptions) {
     return parsed(after)
   }
 
-  function planWith(cells: readonly Cell[], changed: Cell, overrides: Override[]): Parsed<unknown> {
-    return planBase({
-      fleet,
-      cells: cells.map((cell) => (cell.id === changed.id ? changed : cell)),
-      overrides,
-      current: published.base()?.snapshot.base ?? null,
-      epoch: published.base()?.epoch ?? 1,
-      now: now(),
-    })
+  /**
+   * Whether the new cell can be placed once it is ready, with all that are on their way: told now, to somebody who is
+   * there to read it, and not by a cell that never serves. What could not be placed without it either is no reason: this
+   * cell may be the first part of the remedy.
+   */
+  async function checkPlacement(
+    writer: StoreWriter,
+    registered: readonly StoredCell[],
+    added: Cell,
+  ): Promise<Parsed<unknown>> {
+    const cells = registered.map((stored) => stored.cell)
+    const inputs = await readBaseInputs(writer, fleet, [...cells, added])
+    const ready = (cell: Cell) =>
+      cell.state === 'provisioning' || cell.state === 'ready' ? inState(cell, 'active', now()) : cell
+    const plan = planTable(wishOf([...cells, added].map(ready), inputs))
+    return plan.ok || !planTable(wishOf(cells.map(ready), inputs)).ok ? parsed(undefined) : plan
+  }
+
+  function wishOf(cells: readonly Cell[], inputs: BaseInputs): TableWish {
+    const current = published.base()?.snapshot.base ?? null
+    return { fleet, cells, ...inputs, current, now: now(), bounds: 'keep' }
   }
 
   function checkRoom(registered: readonly StoredCell[], id: string): Problem[] {

@@ -2,7 +2,7 @@
  * What operators do to tenants: register, pin, unpin. Each runs inside one transaction of the store.
  *
  * In a stateless fleet registering is a name on a list, and a pin is an override over the table. In a stateful fleet
- * a registered tenant's home is an assignment from then on, generation 1: the table may change around it, and only
+ * a registered tenant's home is an assignment from then on (`assign-home.ts`), generation 1: the table may change around it, and only
  * a migration moves it. So a pin of such a tenant may choose alternates and not another home, and taking the pin off
  * leaves the assignment.
  */
@@ -14,6 +14,7 @@ import type { Cause } from '../registry/cell-changes.ts'
 import { CELLS, OVERRIDES, TENANTS } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
 import type { Published } from '../topology/published.ts'
+import { assignHome } from './assign-home.ts'
 
 /** Overrides of a fleet: what a base of 32 MB holds beside its tables. */
 export const OVERRIDES_MAX = 100_000
@@ -45,9 +46,17 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
         'no topology has been published yet, so a home cannot be assigned; wait until cells are active'
       return refused(problem('NO_TOPOLOGY', '', why))
     }
-    const cells = shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.slot)
+    const shard = shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.slot)
     const reason = (await writer.get(OVERRIDES, tenant))?.reason ?? 'assignment'
-    return putOverride(writer, { tenant, cells, reason, generation: FIRST_GENERATION })
+    const assigned = await assignHome(
+      tenant,
+      shard,
+      reason === 'pin',
+      intact(await writer.list(CELLS)).map((stored) => stored.cell),
+      async () => intact(await writer.list(OVERRIDES)),
+    )
+    if (!assigned.ok) return assigned
+    return putOverride(writer, { tenant, cells: assigned.value, reason, generation: FIRST_GENERATION })
   }
 
   async function pin(

@@ -28,7 +28,16 @@ function plan(
   now = NOW,
   overrides: TopologyBase['overrides'] = [],
 ) {
-  return planBase({ fleet, cells, overrides, current: current && signed(current), epoch: 1, now })
+  return planBase({
+    fleet,
+    cells,
+    overrides,
+    tenants: [],
+    current: current && signed(current),
+    epoch: 1,
+    now,
+    bounds: 'keep',
+  })
 }
 
 const signed = (base: UnsignedTopologyBase): TopologyBase => ({
@@ -118,9 +127,11 @@ test('another seed, number of buckets or shard size is refused', () => {
     fleet: other,
     cells: activeCells(4),
     overrides: [],
+    tenants: [],
     current,
     epoch: 1,
     now: NOW,
+    bounds: 'keep',
   })
   assert.ok(!refused.ok)
   assert.deepEqual(

@@ -7,7 +7,6 @@
 import {
   type Cell,
   formatProblems,
-  type Override,
   type Parsed,
   parsed,
   signDocument,
@@ -16,10 +15,11 @@ import {
   type UnsignedTopologyOverlay,
 } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
-import { acceptBase, acceptOverlay, diffBases } from '@cellplane/core'
+import { acceptBase, acceptOverlay, type CrowdedCell, diffBases } from '@cellplane/core'
 import type { ControlConfig } from '../config.ts'
 import { AUDIT, BASES, CURRENT_KEY, OVERLAYS, VERSIONS, versionKey } from '../store/collections.ts'
 import type { Store, StoreWriter } from '../store/store.ts'
+import type { BaseInputs } from './base-inputs.ts'
 import { planBase } from './plan-base.ts'
 import type { Published } from './published.ts'
 
@@ -41,20 +41,37 @@ export type Publisher = ReturnType<typeof createPublisher>
 
 export function createPublisher(options: PublisherOptions) {
   const { store, published, fleet, signingKey, keys } = options
+  let crowded: readonly CrowdedCell[] = []
   return {
+    /** Cells with more tenants than their bound, as of the last plan. */
+    crowded: (): readonly CrowdedCell[] => crowded,
+    /** Without the lease nothing is planned, and what was found before is no news. */
+    forget(): void {
+      crowded = []
+    },
+
     /**
-     * Publishes a base when it would say something new. `read` gives registry and overrides inside the transaction.
+     * Publishes a base when it would say something new. `read` gives what the base is made of, inside the transaction.
      * The value says whether it did; problems are those of `planBase` and `acceptBase`.
      */
     async publishBase(
-      read: (writer: StoreWriter) => Promise<{ cells: Cell[]; overrides: Override[] }>,
+      read: (writer: StoreWriter) => Promise<BaseInputs & { cells: Cell[] }>,
       epoch: number,
       now: number,
     ): Promise<Parsed<boolean>> {
       const current = published.base()?.snapshot ?? null
       const stored = await store.write(async (writer): Promise<Parsed<string | null>> => {
-        const plan = planBase({ ...(await read(writer)), fleet, current: current?.base ?? null, epoch, now })
+        const plan = planBase({
+          ...(await read(writer)),
+          fleet,
+          current: current?.base ?? null,
+          epoch,
+          now,
+          // Tenants come as they like; a base that is refused for it could not take a failed cell out either.
+          bounds: 'best-effort',
+        })
         if (!plan.ok) return plan
+        crowded = plan.value.crowded
         if (!plan.value.isChanged) return parsed(null)
         const signed = signDocument(plan.value.base, signingKey.id, signingKey.privateKey)
         const text = JSON.stringify(signed)

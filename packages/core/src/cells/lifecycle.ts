@@ -124,7 +124,7 @@ function checkKnown(facts: CellFacts): Problem[] {
         refusal(
           'CELL_HOLDINGS_UNKNOWN',
           facts,
-          'does not report what it holds; bring it up, or retire it with force to give up what it may hold',
+          'does not report what it holds; bring it up, or give up what it may hold: retire it with --force (API: "force": true)',
         ),
       ]
 }
@@ -137,7 +137,7 @@ function checkData(facts: CellFacts): Problem[] {
         refusal(
           'CELL_HOLDS_DATA',
           facts,
-          `holds ${retained} records within their retention${until === null ? '' : ` (until ${until})`}; wait, or retire it with force to give them up`,
+          `holds ${retained} records within their retention${until === null ? '' : ` (until ${until})`}; wait, or give them up: retire it with --force (API: "force": true)`,
         ),
       ]
 }

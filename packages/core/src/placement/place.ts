@@ -4,7 +4,8 @@
  * **The problem.** A fleet has n cells and B buckets, and every bucket is to have k of the cells. Wanted, in this order:
  *
  * 1. *Zones.* A bucket's cells are in different zones, while there are at least k zones.
- * 2. *Load.* Each cell has places, and homes, in proportion to its weight, within 10 %.
+ * 2. *Load.* Each cell has places, and homes, in proportion to its weight, within 10 %; but a cell with a bound on tenants
+ *    has no more than that, and the others have the rest.
  * 3. *Least movement.* What a former table says is kept. A new cell takes its fair share and nothing else moves.
  * 4. *Spread.* Buckets are combined at random, so that two tenants rarely share all of their cells. This is the one
  *    that a balance check does not see: pair up the cells badly, and load stays even while the blast radius is that of
@@ -15,13 +16,14 @@
  * before. The *quotas* (how many places each cell is to have) give the load, exactly. The *former table* gives the
  * rest. Then:
  *
- * 1. `quotas.ts`: weights and zones → quotas, whole numbers.
+ * 1. `quotas.ts`: weights, zones and bounds → quotas, whole numbers.
  * 2. Keep every place of the former table that is still allowed. A bucket whose home is gone makes its next cell the
  *    home: failover has taken its tenants there already. From nothing, every place is a hole.
  * 3. `fill.ts`: fill the holes, each with the best-scored cell that is below its quota.
  * 4. `level.ts`: if a cell is out of bounds, cells below their quota take places from cells above, each in the buckets
  *    where it scores best. A newcomer takes the position, home or alternate, of the cell that it replaces.
- * 5. `homes.ts`: where a cell's homes are out of bounds, swap homes with alternates inside rows.
+ * 5. `relieve.ts`: a cell with more tenants than its bound gives some to cells that have room.
+ * 6. `homes.ts`: where a cell's homes are out of bounds, swap homes with alternates inside rows.
  *
  * A table that is within bounds comes back unchanged. All tables that come out of here are exactly at their quotas but
  * for a few places, so a cell that joins or leaves moves its own share only.
@@ -35,6 +37,17 @@ import { fillHoles } from './fill.ts'
 import { balanceHomes } from './homes.ts'
 import { levelPlaces } from './level.ts'
 import { planQuotas } from './quotas.ts'
+import { relieve } from './relieve.ts'
+import {
+  boundProblems,
+  bucketBounds,
+  type CrowdedCell,
+  crowdedCells,
+  excessOf,
+  NO_TENANTS,
+  type TenantLoad,
+  tenantsInAll,
+} from './tenant-bounds.ts'
 
 /** Travels with every table. A change of the algorithm that would place differently gets another version. */
 export const PLACEMENT_ALGORITHM = { algorithm: 'capacitated-rendezvous', version: 1 }
@@ -42,8 +55,8 @@ export const PLACEMENT_ALGORITHM = { algorithm: 'capacitated-rendezvous', versio
 /** How far a cell may be from its target before places are moved for it, as a share of the target. */
 export const BALANCE_TOLERANCE = 0.1
 
-/** An active serving cell. Weights count relative to each other; a cell of weight 0 gets no place. */
-export type PlacedCell = { slot: number; weight: number; zone: string }
+/** An active serving cell. Weights count relative to each other; a cell of weight 0 gets no place. At most `tenantsMax` tenants are to have it in their shard. */
+export type PlacedCell = { slot: number; weight: number; zone: string; tenantsMax?: number }
 
 /** `buckets` is a power of two; `seed` is 32 bit. */
 export type PlacementPolicy = { buckets: number; shardSize: number; seed: number }
@@ -57,18 +70,21 @@ export type Placement = {
   movedHomes: number
   /** What the zones or the former table forced, in words. */
   notes: string[]
+  /** Cells above their bounds, where that was allowed. */
+  crowded: CrowdedCell[]
 }
 
 /**
  * @param previous the table that is in force, or null. One of another size is not used, and a note says so.
- * @returns problems NO_CELLS, SHARD_TOO_LARGE, WEIGHT_UNREACHABLE
+ * @returns problems NO_CELLS, SHARD_TOO_LARGE, WEIGHT_UNREACHABLE, TENANTS_BOUND_UNMET
  */
 export function place(
   previous: Uint16Array | null,
   cells: readonly PlacedCell[],
   policy: PlacementPolicy,
+  tenants: TenantLoad = NO_TENANTS,
 ): Parsed<Placement> {
-  const planned = planQuotas(cells, policy)
+  const planned = planQuotas(cells, policy, tenantsInAll(tenants))
   if (!planned.ok) return planned
   const quotas = planned.value
   const notes = [...quotas.notes]
@@ -84,10 +100,17 @@ export function place(
   if (former) keepPlaces(draft, former)
   fillHoles(draft)
   if (!former || !isInBounds(draft)) levelPlaces(draft)
+  const bounds = bucketBounds(quotas.cells, policy, tenants)
+  if (bounds) relieve(draft, bounds, slackOf)
   balanceHomes(draft, former ? slackOf : () => 0)
 
   const table = draft.rows.map((cell) => quotas.cells[cell]!.slot)
-  return parsed({ table, ...(former ? countMoves(former, table, policy.shardSize) : NOTHING_MOVED), notes })
+  const crowded = crowdedCells(table, quotas.cells, policy, tenants)
+  if (crowded.length > 0 && excessOf(crowded) > tenants.excessAllowed) {
+    return { ok: false, problems: boundProblems(crowded, quotas.cells, quotas.groups, policy, tenants) }
+  }
+  const moves = former ? countMoves(former, table, policy.shardSize) : NOTHING_MOVED
+  return parsed({ table, ...moves, notes, crowded })
 }
 
 const NOTHING_MOVED = { movedPlaces: 0, movedHomes: 0 }

@@ -8,6 +8,11 @@
  * 1/k gets 1/k, and what it loses goes to the other zones in proportion. This is not refused, because zones come first;
  * but a note says which zone then carries more than its weight.
  *
+ * A bound on tenants is one more ceiling: a cell that may have a tenth of all tenants gets a tenth of the buckets at
+ * most, whatever its weight, and the others carry the rest in proportion. Where all ceilings together leave no room, each
+ * is stretched towards what zones allow, so that there always is a placement; whether it is put up with is for
+ * `tenant-bounds.ts` to say.
+ *
  * **Groups** make one case of the two: a group is what a row has at most one cell of. It is a zone where zones count,
  * and otherwise a single cell.
  */
@@ -18,6 +23,9 @@ import { handicapOf, keyOfSlot } from './scores.ts'
 
 /** Shares are computed with rounding: equal weights must not fail against their own sum. */
 const ROUNDING = 1e-9
+
+/** A cell without a quota still has a finite score, for the rows that find nothing else. */
+const PROBABILITY_MIN = 1e-9
 
 /** A zone that carries this much more than its weight is worth a note. */
 const ZONE_EXCESS_NOTED = 1.1
@@ -42,7 +50,8 @@ export type Quotas = {
   notes: string[]
 }
 
-export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy): Parsed<Quotas> {
+/** `tenants`: how many the bounds are to be reckoned with; 0: bounds do not count. */
+export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy, tenants = 0): Parsed<Quotas> {
   const { buckets, shardSize, seed } = policy
   const cells = all.filter((cell) => cell.weight > 0).sort((a, b) => a.slot - b.slot)
   if (cells.length === 0) {
@@ -74,9 +83,21 @@ export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy):
     ? zones.map((zone) => cells.flatMap((cell, i) => (cell.zone === zone ? [i] : [])))
     : cells.map((_, i) => [i])
   const weights = members.map((group) => sum(group.map((i) => cells[i]!.weight)))
+  /** Places that a cell's bound allows. */
+  const ceilings = cells.map(({ tenantsMax }) =>
+    tenantsMax === undefined || tenants === 0
+      ? buckets
+      : Math.min(buckets, Math.floor((tenantsMax * buckets) / tenants)),
+  )
+  const cap = 1 / shardSize
+  const bounded = members.map((group) => sum(group.map((i) => ceilings[i]!)) / (buckets * shardSize))
   const shares = capShares(
     weights.map((weight) => weight / total),
-    1 / shardSize,
+    cap,
+    stretch(
+      bounded.map((share) => Math.min(share, cap)),
+      cap,
+    ),
   )
 
   const groupQuotas = apportion(buckets * shardSize, shares)
@@ -84,11 +105,16 @@ export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy):
   const handicaps = new Float64Array(cells.length)
   const quota = new Uint32Array(cells.length)
   for (const [g, group] of members.entries()) {
-    const inner = group.map((i) => cells[i]!.weight / weights[g]!)
+    const inner = innerShares(
+      group.map((i) => cells[i]!.weight / weights[g]!),
+      group.map((i) => ceilings[i]!),
+      groupQuotas[g]!,
+      buckets,
+    )
     const innerQuotas = apportion(groupQuotas[g]!, inner)
     for (const [j, i] of group.entries()) {
       groupOf[i] = g
-      handicaps[i] = handicapOf(inner[j]!)
+      handicaps[i] = handicapOf(Math.max(inner[j]!, PROBABILITY_MIN))
       quota[i] = innerQuotas[j]!
     }
   }
@@ -97,7 +123,7 @@ export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy):
     cells,
     groups: members.map((group, g) => ({
       key: doZonesCount ? hashKey(zones[g]!, seed) : cellKeys[group[0]!]!,
-      handicap: handicapOf(shares[g]! * shardSize),
+      handicap: handicapOf(Math.max(shares[g]! * shardSize, PROBABILITY_MIN)),
       cells: group,
     })),
     groupOf,
@@ -110,22 +136,53 @@ export function planQuotas(all: readonly PlacedCell[], policy: PlacementPolicy):
         [...quota].map((places) => places / (buckets * shardSize)),
       ),
     ),
-    notes: doZonesCount ? zoneNotes(zones, shares, weights, total, shardSize) : tooFewZones(zones, shardSize),
+    notes: [
+      ...(doZonesCount ? zoneNotes(zones, shares, weights, total, shardSize) : tooFewZones(zones, shardSize)),
+      ...boundNotes(cells, ceilings, quota, total, policy),
+    ],
   })
 }
 
+/** A group's shares for its cells: by weight, and within their ceilings where one has a bound. */
+function innerShares(
+  byWeight: readonly number[],
+  ceilings: readonly number[],
+  groupQuota: number,
+  buckets: number,
+): readonly number[] {
+  if (byWeight.length === 1 || groupQuota === 0 || ceilings.every((ceiling) => ceiling === buckets)) {
+    return byWeight
+  }
+  const within = ceilings.map((ceiling) => Math.min(1, ceiling / groupQuota))
+  return capShares(byWeight, 1, stretch(within, 1))
+}
+
+/** The ceilings as they are if their sum is 1 or more; otherwise each moved towards `limit` by the same part of the way, until it is. */
+function stretch(ceilings: readonly number[], limit: number): readonly number[] {
+  const missing = 1 - sum(ceilings)
+  if (missing <= ROUNDING) return ceilings
+  const part = missing / sum(ceilings.map((ceiling) => limit - ceiling))
+  return ceilings.map((ceiling) => ceiling + (limit - ceiling) * part)
+}
+
 /**
- * Shares of at most `cap`, which sum to 1: what is above goes to the others in proportion, again and again until
- * nobody is above. Ends, since each round caps one more.
+ * Shares of at most `cap`, or of their own lower ceilings, which sum to 1: what is above goes to the others in proportion,
+ * again and again until nobody is above. Ends, since each round caps one more.
  */
-export function capShares(shares: readonly number[], cap: number): number[] {
+export function capShares(
+  shares: readonly number[],
+  cap: number,
+  ceilings: readonly number[] = shares.map(() => cap),
+): number[] {
   const isCapped = shares.map(() => false)
   for (;;) {
     const free = sum(shares.filter((_, i) => !isCapped[i]))
-    const left = 1 - cap * isCapped.filter(Boolean).length
-    const scaled = shares.map((share, i) => (isCapped[i] ? cap : (share / free) * left))
-    const above = scaled.findIndex((share, i) => !isCapped[i] && share > cap * (1 + ROUNDING))
-    if (above < 0) return scaled.map((share) => Math.min(share, cap))
+    const lower = ceilings.filter((ceiling, i) => isCapped[i] && ceiling < cap)
+    // One product for all at the common cap: a sum would round differently, and place differently.
+    const left = 1 - cap * (isCapped.filter(Boolean).length - lower.length) - sum(lower)
+    const scaled = shares.map((share, i) => (isCapped[i] ? ceilings[i]! : (share / free) * left))
+    const above = scaled.findIndex((share, i) => !isCapped[i] && share > ceilings[i]! * (1 + ROUNDING))
+    if (above < 0) return scaled.map((share, i) => Math.min(share, ceilings[i]!))
     isCapped[above] = true
   }
 }
@@ -162,6 +219,23 @@ function zoneNotes(
     shares[z]! > (weights[z]! / total) * ZONE_EXCESS_NOTED
       ? [
           `zone "${zone}" has ${percent(weights[z]! / total)} of the weight but carries ${percent(shares[z]!)} of the places, because each shard of ${shardSize} spreads over zones; add cells to it`,
+        ]
+      : [],
+  )
+}
+
+function boundNotes(
+  cells: readonly PlacedCell[],
+  ceilings: readonly number[],
+  quota: Uint32Array,
+  total: number,
+  { buckets, shardSize }: PlacementPolicy,
+): string[] {
+  const places = buckets * shardSize
+  return cells.flatMap(({ slot, weight, tenantsMax }, i) =>
+    ceilings[i]! < Math.floor((weight / total) * places)
+      ? [
+          `the cell in slot ${slot} is bounded to ${tenantsMax} tenants and carries ${percent(quota[i]! / places)} of the places instead of ${percent(weight / total)} by its weight`,
         ]
       : [],
   )

@@ -15,14 +15,14 @@ export type CellHandlersOptions = {
   observations: Observations
   changes: CellChanges
   tenure: () => Tenure | undefined
-  whyWaiting: (cell: string) => string | undefined
+  whyWaiting: (cell: Cell) => string | undefined
 }
 
 export function cellHandlers(
   options: CellHandlersOptions,
 ): Handlers<'listCells' | 'getCell' | 'addCell' | 'drainCell' | 'undrainCell' | 'retireCell'> {
   const { store, published, observations, changes, tenure, whyWaiting } = options
-  const view = (cell: Cell) => cellView(cell, observations, published.overlay()?.overlay, whyWaiting(cell.id))
+  const view = (cell: Cell) => cellView(cell, observations, published.overlay()?.overlay, whyWaiting(cell))
 
   /** Answers once the change was taken up, so that what the answer shows is what is in force. */
   async function change(

@@ -5,7 +5,7 @@ import { shardOf, shardRow } from '@cellplane/core'
 import type { Observations } from '../../health/observations.ts'
 import type { Tenure } from '../../leader/tenure.ts'
 import { OVERRIDES, TENANTS } from '../../store/collections.ts'
-import { intact, type Store, type StoreWriter } from '../../store/store.ts'
+import { intact, type Rows, type Store, type StoreWriter } from '../../store/store.ts'
 import type { TenantChanges } from '../../tenants/tenant-changes.ts'
 import { tenantRoute } from '../../tenants/tenant-route.ts'
 import type { Published } from '../../topology/published.ts'
@@ -42,19 +42,19 @@ export function tenantHandlers(
     async listTenants({ query }) {
       const { limit } = query
       const page = { limit, ...(query.after === undefined ? {} : { after: query.after }) }
-      const found = await store.list(TENANTS, page)
-      intact(found)
+      // One that is pinned and neither registered nor seen yet is in the overrides only.
+      const known = new Map(rowsOf(await store.list(TENANTS, page)))
+      const placed = new Map(rowsOf(await store.list(OVERRIDES, page)))
+      const names = [...new Set([...known.keys(), ...placed.keys()])].sort(byBytes).slice(0, limit)
       const snapshot = published.base()?.snapshot
-      const tenants = await Promise.all(
-        found.rows.map(async ({ key: tenant, value }) => ({
-          tenant,
-          ...value,
-          cells: snapshot
-            ? shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.id)
-            : [],
-          pinned: (await store.get(OVERRIDES, tenant))?.reason === 'pin',
-        })),
-      )
+      const tenants = names.map((tenant) => ({
+        tenant,
+        ...(known.get(tenant) ?? { is_registered: false, requests: 0 }),
+        cells: snapshot
+          ? shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.id)
+          : [],
+        pinned: placed.get(tenant)?.reason === 'pin',
+      }))
       return parsed({ tenants, next: tenants.length === limit ? (tenants.at(-1)?.tenant ?? null) : null })
     },
     async getTenantRoute({ params }) {
@@ -70,4 +70,14 @@ export function tenantHandlers(
       return change(tenant, (writer) => changes.unpin(writer, tenant, { actor, ...query }))
     },
   }
+}
+
+function rowsOf<T>(rows: Rows<T>): [string, T][] {
+  intact(rows)
+  return rows.rows.map(({ key, value }) => [key, value])
+}
+
+/** As the store sorts keys, which pages go by. */
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -1,5 +1,5 @@
 /** The topology: documents, versions, blast radius; and the fleet at a glance. */
-import { parsed, problem, refused } from '@cellplane/contract'
+import { type Cell, parsed, problem, refused } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import type { Observations } from '../../health/observations.ts'
 import type { Automation } from '../../leader/automation.ts'
@@ -26,7 +26,7 @@ export type TopologyHandlersOptions = {
   observations: Observations
   automation: Automation
   blastRadius: BlastRadiusMeter
-  whyWaiting: (cell: string) => string | undefined
+  whyWaiting: (cell: Cell) => string | undefined
 }
 
 export function topologyHandlers(
@@ -64,7 +64,7 @@ export function topologyHandlers(
         reason: [reason, ...invalid].filter((text) => text !== '').join('; '),
       },
       cells: cells.rows
-        .map(({ value: { cell } }) => cellView(cell, observations, overlay?.overlay, whyWaiting(cell.id)))
+        .map(({ value: { cell } }) => cellView(cell, observations, overlay?.overlay, whyWaiting(cell)))
         .sort((a, b) => a.slot - b.slot)
         .map((view) => ({
           id: view.id,

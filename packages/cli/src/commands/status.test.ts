@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FleetStatus } from '@cellplane/contract/api'
+import { formatStatus } from './status.ts'
+
+const cell = (slot: number, state: FleetStatus['cells'][number]['state']): FleetStatus['cells'][number] => ({
+  ...{ id: `cell-00${slot}`, slot, role: 'serving', zone: 'a', state, health: 'healthy', reason: '' },
+  ...{ endpoint: null, undelivered: 0, problem: null },
+})
+
+const STATUS: FleetStatus = {
+  ...{ fleet: 'shop', kind: 'stateless', epoch: 1, base: null, overlay: null, tenants: 3 },
+  ...{ automation: { is_frozen: false, reason: '' }, routers: [], hosts: [], blast_radius: null },
+  cells: [cell(1, 'active'), cell(2, 'retired'), cell(3, 'retired')],
+}
+
+test('retired cells are a number, and a line each with --all', () => {
+  const text = formatStatus(STATUS, 'http://control', false, 120)
+  assert.match(text, /cell-001/)
+  assert.doesNotMatch(text, /cell-002/)
+  assert.match(text, /\n2 retired cells not shown; --all shows them\n/)
+  const all = formatStatus(STATUS, 'http://control', true, 120)
+  assert.match(all, /cell-002/)
+  assert.doesNotMatch(all, /not shown/)
+})

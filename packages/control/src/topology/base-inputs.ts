@@ -1,0 +1,18 @@
+/** All that a base is made of apart from the fleet file and the registry's cells, read inside one transaction. */
+import type { Override } from '@cellplane/contract'
+import type { FleetFile } from '@cellplane/contract/fleet-file'
+import { OVERRIDES, type StoredCell, TENANTS } from '../store/collections.ts'
+import { intact, type StoreReader } from '../store/store.ts'
+
+export type BaseInputs = { overrides: Override[]; tenants: string[] }
+
+/** Tenants are read only where a bound asks for them: there may be 100,000. */
+export async function readBaseInputs(
+  reader: StoreReader,
+  fleet: FleetFile,
+  cells: readonly StoredCell['cell'][],
+): Promise<BaseInputs> {
+  const isCounted = fleet.kind === 'stateless' && cells.some((cell) => cell.capacity.tenants !== undefined)
+  const tenants = isCounted ? (await reader.list(TENANTS)).rows.map(({ key }) => key) : []
+  return { overrides: intact(await reader.list(OVERRIDES)), tenants }
+}
