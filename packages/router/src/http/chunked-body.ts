@@ -18,7 +18,7 @@ const SIZE_DIGITS_MAX = 13
 /** Checksums and the like; more is somebody's attempt to send headers late. */
 const TRAILER_BYTES_MAX = 4_096
 
-/** What a trailer may not say (RFC 9110, section 6.5.1): framing, routing, credentials. Such lines are dropped. */
+/** What a trailer may not say (RFC 9110, section 6.5.1): routing, credentials and the like. Such lines are dropped. */
 const NOT_IN_TRAILERS = [
   ...[
     'content-length',
@@ -41,12 +41,28 @@ const NOT_IN_TRAILERS = [
     'age',
     'vary',
   ],
-  ...['cache-control', 'max-forwards', 'range', 'proxy-authenticate', 'proxy-authorization', 'forwarded'],
+  ...[
+    'cache-control',
+    'max-forwards',
+    'range',
+    'proxy-authenticate',
+    'proxy-authorization',
+    'proxy-connection',
+  ],
+  ...['http2-settings', 'forwarded'],
   ...[HEADERS.idempotencyKey, HEADERS.wantedCell, HEADERS.requestId, HEADERS.traceparent, 'tracestate'],
 ]
 
 const TRAILER_NAMES = compileHeaderNames(
   NOT_IN_TRAILERS.map((name): HeaderName => ({ name, fate: CUT, isSingle: false })),
+)
+
+/**
+ * What ends more than the line: some parsers take these for the header, and then disagree about where the body or the
+ * connection ends. A message with such a trailer is refused.
+ */
+const REFUSED_IDS = ['content-length', 'transfer-encoding', 'connection', 'proxy-connection', 'upgrade'].map(
+  (name) => TRAILER_NAMES.idOf(name),
 )
 
 type State = 'size' | 'size-end' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done'
@@ -131,6 +147,8 @@ export class ChunkedReader {
     const all = Buffer.from(text, 'latin1')
     const end = scanHeaderLines(scan, all, 0, all.length)
     if (end === REFUSED) return this.#refuse(`${scan.problem}, in a trailer`)
+    if (REFUSED_IDS.some((id) => scan.has(id)))
+      return this.#refuse('a trailer about framing or the connection')
     // Whether they came in one piece or in several.
     if ((end === INCOMPLETE ? text.length + 1 : end) > TRAILER_BYTES_MAX)
       return this.#refuse(`trailers of more than ${TRAILER_BYTES_MAX} bytes`)

@@ -93,7 +93,12 @@ export function readRequestHead(scan: RequestScan, text: string): RequestHead | 
 const SLASH = 0x2f
 
 /** What the search for a partition key sees. To be used before the next scan. */
-export function requestView(scan: RequestScan, text: string, head: RequestHead): RequestView {
+export function requestView(
+  scan: RequestScan,
+  text: string,
+  head: RequestHead,
+  serverName?: string | undefined,
+): RequestView {
   return {
     header(name) {
       const id = scan.names.idOf(name)
@@ -102,6 +107,7 @@ export function requestView(scan: RequestScan, text: string, head: RequestHead):
     },
     host: head.host,
     path: head.target,
+    serverName,
   }
 }
 
@@ -123,7 +129,8 @@ export function readConnection(value: string): Connection {
   const lower = value.toLowerCase()
   if (lower === 'keep-alive') return KEEP_ALIVE
   if (lower === 'close') return CLOSE
-  const options = lower.split(',').map((option) => option.trim())
+  // Not `trim`, which takes more than HTTP's white space.
+  const options = lower.split(/[ \t]*,[ \t]*/)
   return {
     isClose: options.includes('close'),
     isKeepAlive: options.includes('keep-alive'),
@@ -171,6 +178,14 @@ export function decodeText(latin1: string): string {
 /** Text → Latin-1 text of its UTF-8 bytes, as it goes into a header. */
 export function encodeText(text: string): string {
   return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}
+
+/**
+ * A copy of text that was cut out of what was read. To be used for what is kept: the engine cuts by reference, so a key
+ * of 20 characters would keep the whole read alive, of up to 16 KB.
+ */
+export function copyText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8')
 }
 
 function isAscii(text: string): boolean {

@@ -46,11 +46,11 @@ const REQUEST_NAMES: readonly HeaderName[] = [
   { name: HEADERS.requestId, fate: CUT, isSingle: false },
   { name: HEADERS.traceparent, fate: CUT, isSingle: true },
   { name: 'tracestate', fate: CUT, isSingle: true },
-  { name: 'x-forwarded-for', fate: CUT, isSingle: true },
-  { name: 'x-forwarded-proto', fate: CUT, isSingle: true },
-  { name: 'x-forwarded-host', fate: CUT, isSingle: true },
-  { name: 'forwarded', fate: CUT, isSingle: true },
-  { name: 'cookie', fate: KEEP, isSingle: true },
+  { name: 'x-forwarded-for', fate: CUT, isSingle: false },
+  { name: 'x-forwarded-proto', fate: CUT, isSingle: false },
+  { name: 'x-forwarded-host', fate: CUT, isSingle: false },
+  { name: 'forwarded', fate: CUT, isSingle: false },
+  { name: 'cookie', fate: KEEP, isSingle: false },
   { name: 'te', fate: CUT, isSingle: false },
   { name: 'keep-alive', fate: CUT, isSingle: false },
   { name: 'proxy-connection', fate: CUT, isSingle: false },
@@ -78,6 +78,9 @@ export type HeadProblem =
   | 'EXPECTATION_FAILED'
   | 'HTTP_VERSION_NOT_SUPPORTED'
 
+/** Where a trusted proxy says who its client is: of two that differ, one might be its client's own. */
+export const FORWARDING_HEADERS = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded']
+
 export class RequestScan extends HeadScan {
   methodStart = 0
   methodEnd = 0
@@ -89,13 +92,16 @@ export class RequestScan extends HeadScan {
   bodyLength = 0
   code: HeadProblem = 'INVALID_REQUEST'
 
-  /** `keyHeaders` are the lower-case names of headers that hold a partition key: each may be there once. */
-  constructor(keyHeaders: readonly string[] = []) {
+  /** `singles` are lower-case names of headers by which this router decides, so that each may be there once. */
+  constructor(singles: readonly string[] = []) {
     const known = new Set(REQUEST_NAMES.map(({ name }) => name))
-    const more = [...new Set(keyHeaders)].filter((name) => !known.has(name))
+    const more = [...new Set(singles)].filter((name) => !known.has(name))
     super(
       compileHeaderNames([
-        ...REQUEST_NAMES,
+        ...REQUEST_NAMES.map((entry) => ({
+          ...entry,
+          isSingle: entry.isSingle || singles.includes(entry.name),
+        })),
         ...more.map((name): HeaderName => ({ name, fate: KEEP, isSingle: true })),
       ]),
     )
@@ -254,18 +260,19 @@ function refuseFraming(scan: RequestScan, problem: string): boolean {
 
 const CHUNKED_WORD = Uint8Array.from('chunked', (character) => character.charCodeAt(0))
 
-/** `chunked`, in any case, and nothing else. */
+/** `chunked`, in any case, and nothing after it: of a tab there, parsers make different things. */
 export function isChunked(scan: HeadScan, bytes: Uint8Array, id: number): boolean {
   const start = scan.valueStarts[id]!
-  if (scan.valueEnds[id]! - start !== CHUNKED_WORD.length) return false
+  const end = scan.valueEnds[id]!
+  if (end - start !== CHUNKED_WORD.length || bytes[end] !== CR) return false
   return CHUNKED_WORD.every((expected, i) => (bytes[start + i]! | 0x20) === expected)
 }
 
-/** A decimal number without sign, list or white space; -1 for anything else. */
+/** A decimal number without sign, list or white space after it; -1 for anything else. */
 export function lengthIn(scan: HeadScan, bytes: Uint8Array, id: number): number {
   const start = scan.valueStarts[id]!
   const end = scan.valueEnds[id]!
-  if (end === start || end - start > LENGTH_DIGITS_MAX) return -1
+  if (end === start || end - start > LENGTH_DIGITS_MAX || bytes[end] !== CR) return -1
   let length = 0
   for (let at = start; at < end; at++) {
     if ((CLASSES[bytes[at]!]! & DIGIT) === 0) return -1

@@ -1,5 +1,7 @@
 /** An HTTP client for tests that sends exactly what it is told, header by header. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { request as requestByTls, Agent as TlsAgent } from 'node:https'
+import type { ConnectionOptions } from 'node:tls'
 
 export type Sent = {
   method?: string
@@ -8,6 +10,8 @@ export type Sent = {
   headers?: readonly string[]
   body?: string | Buffer
   agent?: Agent
+  /** Over TLS, on a connection of its own. */
+  tls?: ConnectionOptions
 }
 
 export type Received = {
@@ -21,10 +25,18 @@ export type Received = {
 
 /** Rejects when the connection ends without a whole answer. */
 export function send(port: number, sent: Sent = {}): Promise<Received> {
-  const { method = 'GET', path = '/', headers = [], body, agent = new Agent() } = sent
+  const {
+    method = 'GET',
+    path = '/',
+    headers = [],
+    body,
+    tls,
+    agent = tls ? new TlsAgent() : new Agent(),
+  } = sent
   return new Promise((resolve, reject) => {
     const hasHost = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
-    const upstream = request({
+    const upstream = (tls ? requestByTls : request)({
+      ...tls,
       port,
       host: '127.0.0.1',
       method,

@@ -12,7 +12,7 @@ import {
   type UnsignedTopologyOverlay,
 } from '@cellplane/contract'
 import { bucketOf } from '@cellplane/core'
-import { parseRouterConfig, type RouterConfig } from '../config.ts'
+import { parseRouterConfig, type RouterConfig, type RouterConfigText } from '../config.ts'
 import { createLogger } from '../log.ts'
 import { type Router, type RouterDeps, startRouter } from '../router.ts'
 import { type FakeCell, startFakeCell } from './fake-cell.ts'
@@ -29,7 +29,7 @@ export type FleetOptions = {
 }
 
 /** What a test may change of a router's configuration; limits are merged over the defaults. */
-export type RouterOptions = Partial<Omit<RouterConfig, 'limits'>> & {
+export type RouterOptions = Partial<Omit<RouterConfigText, 'limits'>> & {
   limits?: Partial<RouterConfig['limits']>
 }
 

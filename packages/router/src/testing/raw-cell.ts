@@ -7,6 +7,7 @@
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 
 export type RawConnection = {
   /** All bytes that came on it, as Latin-1. */
@@ -16,13 +17,13 @@ export type RawConnection = {
   readonly isOpen: boolean
   /** Latin-1 text. */
   write(text: string): void
+  /** One piece a packet. The loop turns in between, so each is read by itself. */
+  writePieces(pieces: Iterable<string>): Promise<void>
   end(): void
-  pause(): void
-  resume(): void
 }
 
 /** Called with each whole request; what it returns is written, and undefined leaves it to the test. */
-export type RawAnswer = (request: string, connection: RawConnection) => string | undefined
+type RawAnswer = (request: string, connection: RawConnection) => string | undefined
 
 export type RawCell = Awaited<ReturnType<typeof startRawCell>>
 
@@ -73,29 +74,36 @@ export async function startRawCell() {
   }
 
   function record(socket: Socket) {
-    let received = ''
-    let taken = 0
+    const pieces: string[] = []
+    /** What is no whole request yet. */
+    let rest = ''
     let isHeadSeen = false
     const requests: string[] = []
     const connection = {
       socket,
       requests,
       get received() {
-        return received
+        return pieces.join('')
       },
       get isOpen() {
         return !socket.destroyed
       },
       write: (text: string) => void socket.write(text, 'latin1'),
+      async writePieces(pieces: Iterable<string>) {
+        for (const piece of pieces) {
+          if (socket.destroyed) return
+          socket.write(piece, 'latin1')
+          await turn()
+          await turn()
+        }
+      },
       end: () => void socket.end(),
-      pause: () => void socket.pause(),
-      resume: () => void socket.resume(),
     }
     socket.removeAllListeners('data').removeAllListeners('end')
     socket.on('data', (bytes) => {
-      received += bytes.toString('latin1')
+      pieces.push(bytes.toString('latin1'))
+      rest += pieces.at(-1)
       for (;;) {
-        const rest = received.slice(taken)
         if (!isHeadSeen && rest.includes('\r\n\r\n')) {
           isHeadSeen = true
           cell.onHead(connection)
@@ -103,9 +111,10 @@ export async function startRawCell() {
         const end = endOfRequest(rest)
         if (end === undefined) return
         isHeadSeen = false
-        taken += end
-        requests.push(rest.slice(0, end))
-        const answer = cell.answer(rest.slice(0, end), connection)
+        const request = rest.slice(0, end)
+        rest = rest.slice(end)
+        requests.push(request)
+        const answer = cell.answer(request, connection)
         if (answer !== undefined) connection.write(answer)
       }
     })

@@ -1,6 +1,7 @@
 /** A client for tests that is nothing but a socket: it sends the bytes it is told, in the pieces it is told. */
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 
 export type RawReceived = {
   status: number
@@ -62,9 +63,9 @@ export async function connectRaw(port: number) {
     get hasEnded() {
       return state.hasEnded || state.isClosed
     },
-    /** The sockets of both sides' kernels cannot take more. */
-    get isFull() {
-      return socket.writableNeedDrain
+    /** What was written and not taken yet: the buffers of both sides' kernels are full. */
+    get bytesLeft() {
+      return socket.writableLength
     },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
@@ -73,6 +74,8 @@ export async function connectRaw(port: number) {
     /** Half-closes. */
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
+    /** Goes away so that the other side knows: an end alone could be a half-close. */
+    reset: () => void socket.resetAndDestroy(),
     /** One piece a packet, as far as the other side listens. The loop turns in between, so each is read by itself. */
     async writePieces(pieces: Iterable<string>): Promise<void> {
       for (const piece of pieces) {
@@ -94,8 +97,6 @@ export async function connectRaw(port: number) {
     },
   }
 }
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** The final answers to requests of these methods, 1xx left out; undefined while they are not whole. */
 export function readAnswers(
