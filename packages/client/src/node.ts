@@ -1,9 +1,4 @@
 /** @cellplane/client/node for trusted back ends: everything of the browser's entry, and direct routing from the topology. */
-export {
-  createDirectRouter,
-  type DirectCell,
-  type DirectRoute,
-  type DirectRouter,
-  type DirectRouterOptions,
-} from './direct/direct-router.ts'
+export { createDirectRouter, type DirectRouter, type DirectRouterOptions } from './direct/direct-router.ts'
+export type { DirectCell, DirectDecision, DirectRequest, DirectRoute } from './direct/direct-view.ts'
 export * from './index.ts'

@@ -30,6 +30,7 @@ export const PROBLEM_CODES = {
   HTTP_VERSION_NOT_SUPPORTED: [505, 'This HTTP version is not spoken'],
   BODY_TOO_LARGE: [413, 'The body is too large'],
   // Where it went
+  CONNECTION_MISDIRECTED: [421, 'This connection was opened for another host'],
   MISDIRECTED: [421, 'This cell is not the tenant’s home at that generation'],
   TOO_MANY_REQUESTS: [429, 'Too many requests'],
   // What the data plane could not do

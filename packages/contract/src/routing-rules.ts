@@ -5,19 +5,42 @@ const headerName = z
   .string()
   .regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'a header name is lower case, 1–64 token characters')
 
+/**
+ * `lower-case`: A–Z of the key become a–z, and nothing else changes, which is how DNS compares names and what every proxy
+ * can do. Names in DNS (`subdomain`, `sni`) are always read so.
+ */
+export const normaliseSchema = z.enum(['none', 'lower-case'])
+export type Normalise = z.infer<typeof normaliseSchema>
+
+const normalise = normaliseSchema
+  .optional()
+  .describe('`lower-case`: A–Z become a–z, so that Acme and acme are one tenant. `none` when left out.')
+
+const dnsDomain = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^.](?:.*[^.])?$/, 'a domain neither starts nor ends with a dot')
+
 /** Where the partition key is found. Rules are tried in order; the first that is present decides. */
 export const keyRuleSchema = z.discriminatedUnion('from', [
   z.strictObject({
     from: z.literal('jwt').describe('A claim of the bearer token, whose signature the router verifies.'),
     claim: z.string().min(1).max(128).describe('The claim that holds the tenant id.'),
+    normalise,
   }),
   z.strictObject({
     from: z.literal('header'),
     name: headerName.describe('Lower-case header name. Trust it only behind something that sets it.'),
+    normalise,
   }),
   z.strictObject({
     from: z.literal('subdomain'),
-    domain: z.string().min(1).max(253).describe('`example.com`: in acme.example.com the key is acme.'),
+    domain: dnsDomain.describe('`example.com`: in acme.example.com the key is acme.'),
+  }),
+  z.strictObject({
+    from: z.literal('sni').describe('The name that the client asked for in its TLS handshake.'),
+    domain: dnsDomain.describe('`example.com`: for acme.example.com the key is acme.'),
   }),
   z.strictObject({
     from: z.literal('path'),
@@ -27,6 +50,23 @@ export const keyRuleSchema = z.discriminatedUnion('from', [
       .endsWith('/')
       .max(256)
       .describe('`/t/`: in /t/acme/orders the key is acme.'),
+    normalise,
+  }),
+  z.strictObject({
+    from: z.literal('query'),
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9._~-]{1,64}$/, 'a parameter’s name is 1–64 of A–Z a–z 0–9 . _ ~ -')
+      .describe('`tenant`: in /orders?tenant=acme the key is acme. Percent-decoded once; + stays +.'),
+    normalise,
+  }),
+  z.strictObject({
+    from: z.literal('cookie'),
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'a cookie’s name is 1–64 token characters')
+      .describe('Taken as it is, without decoding. A client can set any: have the service verify it.'),
+    normalise,
   }),
 ])
 export type KeyRule = z.infer<typeof keyRuleSchema>
@@ -49,6 +89,13 @@ export type TokenPolicy = z.infer<typeof tokenPolicySchema>
 export const failoverPolicySchema = z.enum(['any', 'idempotent', 'read', 'home-only'])
 export type FailoverPolicy = z.infer<typeof failoverPolicySchema>
 
+/**
+ * How a request gets to the cell that was chosen: through the router (`proxy`), or by a 307 with the cell's public URL
+ * (`redirect`), after which the client talks to the cell itself.
+ */
+export const deliverySchema = z.enum(['proxy', 'redirect'])
+export type Delivery = z.infer<typeof deliverySchema>
+
 export const methodSchema = z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** A route: the first whose method and path match decides. `{name}` matches one segment, a last `*` the rest. */
@@ -62,6 +109,11 @@ export const routeSchema = z.strictObject({
       'a path is literal segments, {parameters} and at most a last "*"',
     ),
   failover: failoverPolicySchema,
+  delivery: deliverySchema
+    .optional()
+    .describe(
+      '`redirect`: the router answers 307 with the public URL of the tenant’s cell. The fleet’s when left out.',
+    ),
   cell_in: z
     .string()
     .regex(/^[a-z_]+$/)

@@ -25,7 +25,15 @@ export * from './routing/choose-cell.ts'
 export * from './routing/failover.ts'
 export * from './routing/partition-key.ts'
 export * from './routing/routes.ts'
-export { formerShardOf, type RowSource, rowGeneration, rowSource, shardOf, shardRow } from './routing/rows.ts'
+export {
+  type RowSource,
+  rowGeneration,
+  rowSource,
+  shardOf,
+  shardRow,
+  shardsOf,
+} from './routing/rows.ts'
+export * from './routing/target.ts'
 export type { Lint } from './sizing/lint.ts'
 export * from './sizing/lint-partition-key.ts'
 export * from './sizing/size-fleet.ts'

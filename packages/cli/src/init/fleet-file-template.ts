@@ -19,6 +19,9 @@ kind: stateless
 
 # What tells tenants apart. It must never change for a tenant, and be in every request.
 # Behind a gateway that sets a header this is enough; for tokens write: { from: jwt, claim: customer_id }
+# Others: { from: subdomain, domain: example.com }, { from: path, prefix: /t/ }, { from: query, name: tenant },
+# { from: cookie, name: tenant }, { from: sni, domain: example.com }. Rules are tried in order; the first that is present
+# decides. With normalise: lower-case in a rule, Acme and acme are one tenant.
 # A request without the key is not refused: it is served by its source address (fail-open), without a cellplane-tenant
 # header. No setting changes that; where a key is a must, have your service answer 400 when that header is missing.
 # A token that does not verify is always refused (401).
@@ -56,6 +59,7 @@ components:
   #   run: python3 worker.py
 
 # What another cell may do with a request when the home is down: any, idempotent (with an Idempotency-Key), read, home-only.
+# With delivery: redirect in a route, routers answer 307 with the cell's own URL (cells.public_url) and step aside.
 routes:
   - { path: /*, failover: idempotent }
 

@@ -11,6 +11,7 @@ import {
   type Lint,
   lintPartitionKey,
   measurePlacement,
+  namedKey,
   type Placement,
   place,
   placementPolicyOf,
@@ -46,8 +47,9 @@ export type PlannedCell = {
   homes: number
 }
 
-/** `sampleKeys` are partition keys of real requests, each as often as it occurs. Problems are those of the placement. */
-export function planFleet(fleet: FleetFile, sampleKeys: readonly string[] | undefined): Parsed<FleetPlan> {
+/** `sample` are partition keys of real requests, each as often as it occurs. Problems are those of the placement. */
+export function planFleet(fleet: FleetFile, sample: readonly string[] | undefined): Parsed<FleetPlan> {
+  const sampleKeys = sample?.map((key) => namedKey(fleet.partition_key.rules, key))
   const declared = cellsOf(fleet)
   const policy = placementPolicyOf(fleet)
   const slotted = declared.map((cell, slot) => ({ ...cell, slot }))

@@ -117,6 +117,12 @@ function describeRule(rule: FleetFile['partition_key']['rules'][number]): string
       return `the subdomain of ${rule.domain}`
     case 'path':
       return `the path after ${rule.prefix}`
+    case 'query':
+      return `the query parameter ${rule.name}`
+    case 'cookie':
+      return `the cookie ${rule.name}`
+    case 'sni':
+      return `the TLS server name below ${rule.domain}`
     default:
       return rule.from
   }

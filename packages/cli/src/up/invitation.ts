@@ -72,6 +72,15 @@ function defaultTry({ fleet, urls, token }: InvitationInput): string {
       return `curl -i -H 'host: ${EXAMPLE_TENANT}.${rule.domain}' ${urls.router}${path}`
     case 'path':
       return `curl -i ${urls.router}${rule.prefix}${EXAMPLE_TENANT}/`
+    case 'query':
+      return `curl -i '${urls.router}${path}?${rule.name}=${EXAMPLE_TENANT}'`
+    case 'cookie':
+      return `curl -i -H 'cookie: ${rule.name}=${EXAMPLE_TENANT}' ${urls.router}${path}`
+    case 'sni': {
+      const { port } = new URL(urls.router)
+      const name = `${EXAMPLE_TENANT}.${rule.domain}`
+      return `curl -ik --resolve ${name}:${port}:127.0.0.1 https://${name}:${port}${path}   # where routers speak TLS`
+    }
     default:
       return `curl -i -H '${rule.from === 'header' ? rule.name : rule.from}: ${EXAMPLE_TENANT}' ${urls.router}${path}`
   }

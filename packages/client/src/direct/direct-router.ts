@@ -11,28 +11,10 @@
  * and so it does for as long as the control plane is gone. Health marks alone grow old: after the topology's TTL without
  * news they are dropped. The caller keeps its own timeouts, and says where to go next by `excluded`.
  */
-import {
-  type Parsed,
-  type Problem,
-  type Role,
-  type TopologyOverlay,
-  type TrustedKeys,
-  trustedKeysOf,
-} from '@cellplane/contract'
-import {
-  acceptBase,
-  acceptOverlay,
-  chooseCell,
-  FITNESS_FULL,
-  FITNESS_OUT,
-  rowGeneration,
-  type Snapshot,
-  shardOf,
-  shardRow,
-  unhealthyIndexes,
-} from '@cellplane/core'
+import { type Problem, trustedKeysOf } from '@cellplane/contract'
 import { pause } from '../pause.ts'
 import { followTopologyEvents } from '../topology-events/follow.ts'
+import { createDirectView, type DirectDecision, type DirectRequest, type DirectRoute } from './direct-view.ts'
 import { createDocumentSource, type DocumentKind } from './document-source.ts'
 import { createLastGood } from './last-good.ts'
 
@@ -54,28 +36,19 @@ export type DirectRouterOptions = {
   fetch?: typeof fetch
 }
 
-export type DirectCell = { id: string; url: string; role: Role }
-
-export type DirectRoute = {
-  /** The cell to call. */
-  cell: string
-  /** Its base URL. */
-  url: string
-  role: Role
-  /** The tenant's generation, 0 in stateless fleets. */
-  generation: number
-  /** The whole shard, home first. */
-  shard: DirectCell[]
-}
-
 export type DirectRouter = {
   /** Resolves when a base was accepted; rejects when the signal says so first, or after `stop()`. */
   ready(signal?: AbortSignal): Promise<void>
   /**
-   * The cell for a tenant. `excluded` is the id of a cell that failed this request already. Undefined when no base was
+   * The cell for a tenant, by its shard and health alone. `excluded` is the id of a cell that failed this request already. Undefined when no base was
    * accepted yet, or when no other cell than the excluded one is left.
    */
   route(tenant: string, options?: { excluded?: string }): DirectRoute | undefined
+  /**
+   * The same for a whole request, as a router decides it: its key by the fleet's rules, its route's failover policy, the
+   * cell that it names. A refusal is what the router would have answered.
+   */
+  decide(request: DirectRequest): DirectDecision
   /** Of the base in use. */
   version(): { epoch: number; version: number } | undefined
   stop(): Promise<void>
@@ -87,7 +60,7 @@ const POLL_MS = 5_000
 export async function createDirectRouter(options: DirectRouterOptions): Promise<DirectRouter> {
   const keys = trustedKeysOf(options.trustedKeys)
   if (!keys.ok) throw new TypeError(`trustedKeys: ${keys.problems[0]?.message}`)
-  const view = createView(options.fleet, keys.value)
+  const view = createDirectView(options.fleet, keys.value)
   const report = (problems: readonly Problem[]) => {
     if (!isUnchanged(problems)) for (const problem of problems) options.onProblem?.(problem)
   }
@@ -134,101 +107,11 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
   return {
     ready: (signal) => view.ready(stopping.signal, signal),
     route: view.route,
+    decide: view.decide,
     version: view.version,
     async stop() {
       stopping.abort(new Error('the direct router was stopped'))
       await Promise.all([events.stop(), polling])
-    },
-  }
-}
-
-/** The documents in use, and what is computed from them. */
-function createView(fleet: string, keys: TrustedKeys) {
-  let snapshot: Snapshot | null = null
-  let overlay: TopologyOverlay | null = null
-  let overlayConfirmedAt = 0
-  let fitness = new Uint8Array()
-  /** How often each cell was chosen of late: what stands for load, where the choice goes by load. */
-  let chosenOfLate = new Uint32Array()
-  let marksUntil = 0
-  let quarantined: ReadonlySet<string> = new Set()
-  const waiting = new Set<() => void>()
-
-  const refreshMarks = (now: number): void => {
-    if (!snapshot) return
-    const { out } = unhealthyIndexes(snapshot, overlay, now, overlayConfirmedAt)
-    fitness = out.map((isOut) => (isOut === 1 ? FITNESS_OUT : FITNESS_FULL))
-    chosenOfLate = new Uint32Array(fitness.length)
-    marksUntil = overlayConfirmedAt + snapshot.base.topology_ttl_seconds * 1000
-  }
-
-  const accept = (kind: DocumentKind, text: string): Parsed<unknown> => {
-    if (kind === 'base') {
-      const base = acceptBase(snapshot, text, keys, fleet)
-      if (!base.ok) return base
-      snapshot = base.value
-      for (const wake of waiting) wake()
-    } else if (snapshot) {
-      const marks = acceptOverlay(overlay, snapshot, text, keys)
-      if (!marks.ok) return marks
-      overlay = marks.value
-      overlayConfirmedAt = Math.min(Date.now(), Date.parse(overlay.issued_at))
-      quarantined = new Set(overlay.quarantined.map(({ tenant }) => tenant))
-    }
-    refreshMarks(Date.now())
-    return { ok: true, value: undefined }
-  }
-
-  const rowOf = (topology: Snapshot, tenant: string): number =>
-    quarantined.has(tenant) && topology.quarantineRow >= 0 && topology.base.fleet_kind === 'stateless'
-      ? topology.quarantineRow
-      : shardRow(topology, tenant)
-
-  const route: DirectRouter['route'] = (tenant, { excluded } = {}) => {
-    if (!snapshot) return undefined
-    const now = Date.now()
-    if (now > marksUntil && fitness.includes(FITNESS_OUT)) refreshMarks(now)
-    const topology = snapshot
-    const row = rowOf(topology, tenant)
-    const not = excluded === undefined ? -1 : topology.indexOfCell(excluded)
-    const draw = Math.floor(Math.random() * FITNESS_FULL)
-    const chosen = chooseCell(topology, row, fitness, chosenOfLate, draw, not)
-    if (chosen < 0) return undefined
-    chosenOfLate[chosen]!++
-    const shard = shardOf(topology, row).map((index, place): DirectCell => {
-      const { id, url } = topology.cells[index]!
-      return { id, url, role: place === 0 ? 'home' : 'alternate' }
-    })
-    const { id, url } = topology.cells[chosen]!
-    const role = shard[0]?.id === id ? 'home' : 'alternate'
-    return { cell: id, url, role, generation: rowGeneration(topology, row), shard }
-  }
-
-  return {
-    accept,
-    route,
-    /** The control plane has answered: what is held is what it holds. */
-    confirm(kind: DocumentKind) {
-      if (kind !== 'overlay' || !overlay) return
-      overlayConfirmedAt = Date.now()
-      refreshMarks(overlayConfirmedAt)
-    },
-    version: () => (snapshot ? { epoch: snapshot.base.epoch, version: snapshot.base.version } : undefined),
-    ready(stopping: AbortSignal, signal?: AbortSignal): Promise<void> {
-      const ended = signal ? AbortSignal.any([stopping, signal]) : stopping
-      return new Promise((resolve, reject) => {
-        const settle = () => {
-          waiting.delete(settle)
-          ended.removeEventListener('abort', settle)
-          if (snapshot) resolve()
-          else reject(ended.reason)
-        }
-        if (snapshot || ended.aborted) settle()
-        else {
-          waiting.add(settle)
-          ended.addEventListener('abort', settle)
-        }
-      })
     },
   }
 }

@@ -10,6 +10,8 @@ export type DeclaredCell = {
   capacity: Capacity
   database_url: string | null
   dns_names: string[]
+  /** Where the tenants' own clients reach it; null for where routers do. */
+  public_url: string | null
   price_per_hour: number | null
 }
 
@@ -26,6 +28,7 @@ export function cellsOf(file: FleetFile): DeclaredCell[] {
       capacity: { ...cells.capacity, ...entry.capacity },
       database_url: entry.database?.url ?? null,
       dns_names: entry.dns_names ?? [],
+      public_url: entry.public_url ?? publicUrlOf(file, entry.id),
       price_per_hour: entry.price_per_hour ?? null,
     }),
   )
@@ -38,9 +41,15 @@ export function cellsOf(file: FleetFile): DeclaredCell[] {
     capacity: quarantine.capacity ?? cells.capacity,
     database_url: null,
     dns_names: [],
+    public_url: publicUrlOf(file, quarantine.id),
     price_per_hour: null,
   }
   return [...serving, absorber]
+}
+
+/** Where the tenants' own clients reach a cell of that id, as far as the fleet says it for all. */
+export function publicUrlOf({ cells }: FleetFile, id: string): string | null {
+  return cells.public_url?.replaceAll('{cell}', id) ?? null
 }
 
 /** The guide's naming: cell-001, cell-002, … */

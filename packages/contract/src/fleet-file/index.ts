@@ -1,4 +1,4 @@
-export { cellsOf, type DeclaredCell, numberedCellId } from './cells.ts'
+export { cellsOf, type DeclaredCell, numberedCellId, publicUrlOf } from './cells.ts'
 export { type Command, type Component, LIFECYCLE_TARGETS, type LifecycleTarget } from './component.ts'
 export { FLEET_FILE_BYTES_MAX, fleetFileJsonSchema, parseFleet, parseFleetFile } from './parse.ts'
 export { storeOf } from './rules.ts'

@@ -105,6 +105,56 @@ describe('a fleet file', () => {
     ])
   })
 
+  test('takes keys of every kind, and no name that cannot be told apart', () => {
+    const key = (rule: Record<string, unknown>) =>
+      findings({ partition_key: { rules: [rule] } }).map((finding) => finding.split(' ')[0])
+    for (const rule of [
+      { from: 'query', name: 'tenant' },
+      { from: 'query', name: 'tenant.id', normalise: 'lower-case' },
+      { from: 'cookie', name: '__Host-tenant' },
+      { from: 'sni', domain: 'example.com' },
+      { from: 'jwt', claim: 'sub', normalise: 'none' },
+    ]) {
+      assert.deepEqual(key(rule), [], JSON.stringify(rule))
+    }
+    for (const rule of [
+      { from: 'query', name: 'a&b' },
+      { from: 'query', name: 'a%20b' },
+      { from: 'query' },
+      { from: 'cookie', name: 'a=b' },
+      { from: 'cookie', name: 'a b' },
+      { from: 'sni', domain: '.example.com' },
+      { from: 'subdomain', domain: 'example.com', normalise: 'none' },
+      { from: 'header', name: 'x-tenant', normalise: 'upper-case' },
+    ]) {
+      assert.equal(key(rule).length > 0, true, JSON.stringify(rule))
+    }
+  })
+
+  test('says where clients reach each cell by one pattern, or cell by cell', () => {
+    const urls = (change: Record<string, unknown>) => cellsOf(fleet(change)).map((cell) => cell.public_url)
+    assert.deepEqual(urls({}), [null, null, null, null, null])
+    const public_url = 'https://{cell}.example.com'
+    const list = [{ id: 'a' }, { id: 'b', public_url: 'https://b.example.net/x' }]
+    assert.deepEqual(urls({ cells: { list, public_url } }), [
+      ...['https://a.example.com', 'https://b.example.net/x', 'https://quarantine.example.com'],
+    ])
+    for (const pattern of [
+      'https://example.com',
+      'ftp://{cell}',
+      'https://{cell}/?x',
+      'https://u@{cell}/',
+      '{cell}',
+    ]) {
+      assert.deepEqual(findings({ cells: { count: 4, public_url: pattern } }), [
+        'INVALID_FORMAT cells.public_url',
+      ])
+    }
+    assert.deepEqual(findings({ cells: { list: [{ id: 'a' }, { id: 'b', public_url: 'https://b/#x' }] } }), [
+      'INVALID_VALUE cells.list[1].public_url',
+    ])
+  })
+
   test('wants a route’s cell_in to be one of its parameters', () => {
     assert.deepEqual(
       findings({ routes: [{ path: '/v1/orders/{id}', failover: 'read', cell_in: 'order' }] }),

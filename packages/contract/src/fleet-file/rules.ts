@@ -1,11 +1,13 @@
 /** What a fleet file must fulfil beyond its shape: rules between its parts. Each finding names both places. */
 import { type Problem, problem } from '../problem.ts'
+import { publicUrlSchema } from '../registry/cell.ts'
 import type { FleetFile } from './schema.ts'
 
 export function checkFleetFile(file: FleetFile): Problem[] {
   return [
     ...checkCells(file),
     ...checkStores(file),
+    ...checkPublicUrls(file),
     ...checkShard(file),
     ...checkWeights(file),
     ...checkComponents(file),
@@ -102,6 +104,21 @@ export function storeOf(url: string): string | undefined {
   }
 }
 
+/** A client that is told one URL for two cells would reach either. */
+function checkPublicUrls(file: FleetFile): Problem[] {
+  const pattern = file.cells.public_url
+  if (pattern === undefined) return []
+  const url = pattern.replaceAll('{cell}', 'cell-001')
+  if (url !== pattern && publicUrlSchema.safeParse(url).success) return []
+  return [
+    problem(
+      'INVALID_FORMAT',
+      'cells.public_url',
+      `found ${JSON.stringify(pattern)}; expected an http or https URL with {cell} in it and without user, query and fragment, such as https://{cell}.example.com`,
+    ),
+  ]
+}
+
 function checkShard({ cells, placement }: FleetFile): Problem[] {
   const size = cells.count ?? cells.list?.filter((cell) => (cell.weight ?? cells.weight) > 0).length ?? 0
   if (size === 0 || placement.shard_size <= size) return []
@@ -181,7 +198,7 @@ function checkKeys({ partition_key: key, tokens, stage }: FleetFile): Problem[] 
         problem(
           'PARTITION_KEY_NEEDS_LOOKUP',
           path,
-          `a key from "${rule.from}" needs a look-up or business logic before the request can be routed; carry the tenant id in a header, a token claim, the subdomain or the path`,
+          `a key from "${rule.from}" needs a look-up or business logic before the request can be routed; carry the tenant id in a header, a token claim, the host’s name, the path, the query or a cookie`,
         ),
       ]
     }

@@ -6,9 +6,10 @@
  */
 import { z } from 'zod'
 import { cellIdSchema, componentNameSchema, fleetNameSchema, zoneSchema } from '../identifiers.ts'
-import { capacitySchema, stageSchema, weightSchema } from '../registry/cell.ts'
+import { capacitySchema, publicUrlSchema, stageSchema, weightSchema } from '../registry/cell.ts'
 import {
   choiceSchema,
+  deliverySchema,
   fleetKindSchema,
   keyRuleSchema,
   routeSchema,
@@ -78,6 +79,7 @@ const cellEntrySchema = z.strictObject({
   capacity: capacitySchema.optional(),
   database: databaseSchema.optional(),
   dns_names: z.array(z.string().max(253)).max(8).optional(),
+  public_url: publicUrlSchema.optional().describe('Instead of what `cells.public_url` makes of its id.'),
   price_per_hour: z.number().min(0).optional(),
 })
 
@@ -92,6 +94,13 @@ const cellsSchema = z.strictObject({
   weight: weightSchema.default(10),
   capacity: capacitySchema.prefault({}),
   resources: resourcesSchema.prefault({}),
+  public_url: z
+    .string()
+    .max(512)
+    .optional()
+    .describe(
+      '`https://{cell}.example.com`: where the tenants’ own clients reach each cell. They are told it by redirects and by the endpoints path; left out, they are told where routers reach it.',
+    ),
   database: z.enum(['postgres', 'none']).default('postgres'),
   retention_hours: z
     .number()
@@ -176,6 +185,11 @@ export const fleetFileShape = z.strictObject({
   health: healthSchema.prefault({}),
   components: z.array(componentSchema).min(1).max(16),
   routes: z.array(routeSchema).max(256).default([]),
+  delivery: deliverySchema
+    .default('proxy')
+    .describe(
+      'Of routes that say nothing else. `redirect`: routers answer 307 with the public URL of the tenant’s cell, and the cells face the tenants’ clients themselves.',
+    ),
   sizing: sizingSchema.optional(),
   local: z
     .strictObject({

@@ -9,9 +9,10 @@
 import { z } from 'zod'
 import { cellIdSchema, fleetNameSchema, slotSchema, tenantIdSchema, zoneSchema } from '../identifiers.ts'
 import { type Parsed, parseWith, problem, refused } from '../problem.ts'
-import { capacitySchema, cellRoleSchema, weightSchema } from '../registry/cell.ts'
+import { capacitySchema, cellRoleSchema, publicUrlSchema, weightSchema } from '../registry/cell.ts'
 import {
   choiceSchema,
+  deliverySchema,
   fleetKindSchema,
   keyRuleSchema,
   routeSchema,
@@ -55,7 +56,12 @@ export const topologyCellSchema = z.strictObject({
   role: cellRoleSchema,
   /** `active` cells are placed; the others only answer for what they hold. */
   state: z.enum(['active', 'draining', 'drained']),
-  endpoints: z.strictObject({ http: z.url({ protocol: /^https?$/ }) }),
+  endpoints: z.strictObject({
+    http: z.url({ protocol: /^https?$/ }),
+    public_http: publicUrlSchema
+      .optional()
+      .describe('Where the tenants’ own clients reach the cell; `http` when left out.'),
+  }),
   capacity: capacitySchema,
   weight: weightSchema,
   release: z.string().max(128),
@@ -107,6 +113,7 @@ export const topologyBaseSchema = z.strictObject({
   partition_key: z.array(keyRuleSchema).min(1).max(8),
   tokens: tokenPolicySchema.nullable(),
   routes: z.array(routeSchema).max(256),
+  delivery: deliverySchema.optional().describe('Of routes that say nothing else; `proxy` when left out.'),
   quarantine: z.strictObject({ cell: slotSchema.nullable() }),
   limits: z.strictObject({
     ramp_seconds: z.number().min(0).max(3600),

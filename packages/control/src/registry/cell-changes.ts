@@ -14,7 +14,7 @@ import {
   problem,
   refused,
 } from '@cellplane/contract'
-import { type FleetFile, numberedCellId, storeOf } from '@cellplane/contract/fleet-file'
+import { type FleetFile, numberedCellId, publicUrlOf, storeOf } from '@cellplane/contract/fleet-file'
 import { type CellEvent, nextFreeSlot, transition } from '@cellplane/core'
 import { recordChange } from '../audit/audit.ts'
 import type { Observations } from '../health/observations.ts'
@@ -72,6 +72,7 @@ export function createCellChanges(options: CellChangesOptions) {
         capacity: { ...cells.capacity, ...wish.capacity },
         database_url: wish.database_url ?? null,
         dns_names: [],
+        public_url: publicUrlOf(fleet, id),
         price_per_hour: null,
       },
       nextFreeSlot(registered.map((one) => one.cell.slot)),

@@ -62,6 +62,7 @@ export function newCell(
       weight: declared.weight,
       release: fleet.release,
       endpoint: null,
+      ...publicUrl(declared),
       stores: [],
       components: fleet.components.map((component) => component.name),
       price_per_hour: declared.price_per_hour,
@@ -74,6 +75,7 @@ function redeclared(fleet: FleetFile, before: StoredCell, declared: DeclaredCell
   if (before.cell.state === 'retired') return before
   const cell: Cell = {
     ...before.cell,
+    ...publicUrl(declared),
     zone: declared.zone,
     dns_names: declared.dns_names,
     capacity: declared.capacity,
@@ -82,5 +84,10 @@ function redeclared(fleet: FleetFile, before: StoredCell, declared: DeclaredCell
     components: fleet.components.map((component) => component.name),
     price_per_hour: declared.price_per_hour,
   }
+  if (declared.public_url === null) delete cell.public_url
   return { cell, database_url: declared.database_url }
+}
+
+function publicUrl({ public_url }: DeclaredCell): Pick<Cell, 'public_url'> {
+  return public_url === null ? {} : { public_url }
 }

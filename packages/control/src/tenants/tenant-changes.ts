@@ -8,7 +8,7 @@
  */
 import { type Cell, type Override, type Parsed, parsed, problem, refused } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
-import { shardOf, shardRow } from '@cellplane/core'
+import { namedKey, shardOf, shardRow } from '@cellplane/core'
 import { recordChange } from '../audit/audit.ts'
 import type { Cause } from '../registry/cell-changes.ts'
 import { CELLS, OVERRIDES, TENANTS } from '../store/collections.ts'
@@ -25,6 +25,8 @@ export type TenantChanges = ReturnType<typeof createTenantChanges>
 
 export function createTenantChanges(fleet: FleetFile, published: Published, now: () => number) {
   const isStateful = fleet.kind === 'stateful'
+  /** As requests have it: what is written for another spelling would never be found by one. */
+  const keyOf = (tenant: string) => namedKey(fleet.partition_key.rules, tenant)
 
   /** Safe to repeat. */
   async function register(writer: StoreWriter, tenant: string, cause: Cause): Promise<Parsed<void>> {
@@ -96,7 +98,12 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
     return parsed(undefined)
   }
 
-  return { register, pin, unpin }
+  return {
+    register: (writer: StoreWriter, tenant: string, cause: Cause) => register(writer, keyOf(tenant), cause),
+    pin: (writer: StoreWriter, tenant: string, cellIds: readonly string[], cause: Cause) =>
+      pin(writer, keyOf(tenant), cellIds, cause),
+    unpin: (writer: StoreWriter, tenant: string, cause: Cause) => unpin(writer, keyOf(tenant), cause),
+  }
 }
 
 async function putOverride(writer: StoreWriter, override: Override): Promise<Parsed<void>> {

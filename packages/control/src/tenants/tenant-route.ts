@@ -3,28 +3,35 @@ import type { TopologyOverlay } from '@cellplane/contract'
 import type { TenantRoute } from '@cellplane/contract/api'
 import {
   bucketOf,
-  formerShardOf,
+  namedKey,
+  quarantinedTenants,
   type RowSource,
   rowGeneration,
+  rowOf,
   rowSource,
   shardOf,
-  shardRow,
+  shardsOf,
 } from '@cellplane/core'
 import type { Observations } from '../health/observations.ts'
 import { healthOf } from '../registry/cell-view.ts'
 import type { HeldBase } from '../topology/published.ts'
 
+/** As much of a published base as the explanation needs. */
+type Based = Pick<HeldBase, 'snapshot' | 'epoch' | 'version'>
+
 export function tenantRoute(
-  tenant: string,
-  base: HeldBase,
+  named: string,
+  base: Based,
   observations: Observations,
   overlay: TopologyOverlay | undefined,
 ): TenantRoute {
   const { snapshot } = base
+  const tenant = namedKey(snapshot.base.partition_key, named)
   const bucket = bucketOf(tenant, snapshot.seed, snapshot.buckets)
-  const row = shardRow(snapshot, tenant)
+  const row = rowOf({ snapshot, quarantined: quarantinedTenants(snapshot, overlay ?? null) }, tenant)
   const source = rowSource(snapshot, row)
-  const cells = shardOf(snapshot, row).map((index, place) => {
+  const shard = shardOf(snapshot, row)
+  const cells = shard.map((index, place) => {
     const { id, slot, url } = snapshot.cells[index]!
     return {
       id,
@@ -33,7 +40,9 @@ export function tenantRoute(
       endpoint: url,
     }
   })
-  const formerCells = formerShardOf(snapshot, tenant).map((index) => snapshot.cells[index]!.id)
+  const formerCells = shardsOf(snapshot, row, tenant)
+    .filter((index) => !shard.includes(index))
+    .map((index) => snapshot.cells[index]!.id)
   return {
     tenant,
     bucket,
@@ -51,7 +60,7 @@ function explain(
   source: RowSource,
   cells: TenantRoute['cells'],
   formerCells: readonly string[],
-  { snapshot, epoch, version }: HeldBase,
+  { snapshot, epoch, version }: Based,
 ): string {
   const names = cells.map((cell) => `${cell.id} (${cell.role}, ${cell.health})`).join(', ')
   const why: Record<RowSource, string> = {

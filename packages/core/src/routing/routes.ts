@@ -4,7 +4,7 @@
  * Each path becomes one regular expression. The grammar has no nested repetition (a parameter is one segment, `*` only
  * stands last), so matching is linear in the path, whatever a client sends.
  */
-import { type FailoverPolicy, type FleetKind, type Route, slotOfId } from '@cellplane/contract'
+import { type Delivery, type FailoverPolicy, type FleetKind, type Route, slotOfId } from '@cellplane/contract'
 import { isRead } from './failover.ts'
 
 type CompiledRoute = {
@@ -24,18 +24,28 @@ export type MatchedRoute = {
   /** Null when no route matched and the fleet kind's default holds. */
   readonly route: Route | null
   readonly failover: FailoverPolicy
+  readonly delivery: Delivery
   /** The slot that an id in the path names, or -1. */
   readonly wantedSlot: number
 }
 
 /** Without a matching route, a stateless fleet lets alternates do everything, a stateful one only reads. */
-export function compileRoutes(routes: readonly Route[], kind: FleetKind): RouteTable {
-  const otherwise = (failover: FailoverPolicy): MatchedRoute => ({ route: null, failover, wantedSlot: -1 })
+export function compileRoutes(
+  routes: readonly Route[],
+  kind: FleetKind,
+  delivery: Delivery = 'proxy',
+): RouteTable {
+  const otherwise = (failover: FailoverPolicy): MatchedRoute => ({
+    route: null,
+    failover,
+    delivery,
+    wantedSlot: -1,
+  })
   return {
     routes: routes.map((route) => ({
       methods: route.methods ? new Set<string>(route.methods) : null,
       pattern: patternOf(route),
-      match: { route, failover: route.failover, wantedSlot: -1 },
+      match: { route, failover: route.failover, delivery: route.delivery ?? delivery, wantedSlot: -1 },
     })),
     otherwiseRead: otherwise(kind === 'stateless' ? 'any' : 'read'),
     otherwiseWrite: otherwise(kind === 'stateless' ? 'any' : 'home-only'),

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { encodeTable, formatCellNamingId, type KeyRule, type Route } from '@cellplane/contract'
+import {
+  encodeTable,
+  formatCellNamingId,
+  type KeyRule,
+  partitionKeyProblem,
+  type Route,
+} from '@cellplane/contract'
 import fc from 'fast-check'
 import { bucketOf } from '../hash/bucket.ts'
 import { exampleBase, exampleFleet, SINCE, unwrap } from '../topology/example-fleet.ts'
 import { buildRoutingIndex, type RoutingIndex } from '../topology/routing-index.ts'
 import { chooseCell } from './choose-cell.ts'
 import { mayFailOver, mayRetry } from './failover.ts'
-import { findPartitionKey, sourceKey } from './partition-key.ts'
+import { findPartitionKey, keyByRule, namedKey, sourceKey } from './partition-key.ts'
 import { compileRoutes, matchRoute } from './routes.ts'
 import { formerShardOf, rowGeneration, rowSource, shardOf, shardRow } from './rows.ts'
 
@@ -233,6 +239,46 @@ describe('the partition key', () => {
       assert.equal(found.kind, 'invalid', JSON.stringify(bad.slice(0, 10)))
       assert.ok(found.kind === 'invalid' && found.why.length < 200)
     }
+  })
+
+  test('in a parameter is what was put into it, whatever stands around it', () => {
+    const rules: KeyRule[] = [{ from: 'query', name: 'tenant' }]
+    const word = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).map(encodeURIComponent)
+    const others = fc.array(fc.tuple(word, word), { maxLength: 5 })
+    const key = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+      .filter((text) => partitionKeyProblem(text) === undefined)
+    fc.assert(
+      fc.property(others, key, others, (before, tenant, after) => {
+        const pairs = [...before, ['tenant', encodeURIComponent(tenant)] as const, ...after]
+        const query = pairs.filter(([name], i) => name !== 'tenant' || i === before.length)
+        const found = find(rules, {}, '', `/x?${query.map((pair) => pair.join('=')).join('&')}`)
+        assert.deepEqual(found, { kind: 'key', key: tenant, rule: 0 })
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('is looked for in time that grows with the text, not faster', () => {
+    const texts = ['&', ';', '%', '%7', 'tenan=&', '%74enan&', '=', '; ', '"; ']
+    const cookie: KeyRule = { from: 'cookie', name: 'tenant' }
+    const query: KeyRule = { from: 'query', name: 'tenant' }
+    for (const text of texts) {
+      const long = text.repeat(200_000)
+      const startedAt = performance.now()
+      assert.equal(find([query], {}, '', `/?${long}`).kind, 'none')
+      assert.equal(find([cookie], { cookie: long }).kind, 'none')
+      // A square of it would be hours.
+      assert.ok(performance.now() - startedAt < 10_000, text)
+    }
+  })
+
+  test('that is named apart from a request is read as requests are, where all rules agree', () => {
+    const lower: KeyRule = { from: 'header', name: 'x-tenant', normalise: 'lower-case' }
+    assert.equal(namedKey([lower, subdomain], 'ACME-Ü'), 'acme-Ü')
+    assert.equal(namedKey([lower, jwt], 'ACME'), 'ACME')
+    assert.equal(keyByRule({ ...jwt, normalise: 'lower-case' } as KeyRule, 'ACME'), 'acme')
+    assert.equal(keyByRule(jwt, 'ACME'), 'ACME')
   })
 
   test('may be the source address: one address, one key', () => {

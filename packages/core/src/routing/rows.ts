@@ -47,6 +47,15 @@ export function formerShardOf(index: RoutingIndex, key: string): number[] {
   return [...former].filter((cell) => cell !== INDEX_NONE && !current.includes(cell))
 }
 
+/**
+ * Every cell that may hold something of the key, home first: the row's, then those of the row that it would have if it
+ * were not in quarantine, then its former ones.
+ */
+export function shardsOf(index: RoutingIndex, row: number, key: string): readonly number[] {
+  const usual = shardOf(index, shardRow(index, key))
+  return [...new Set([...shardOf(index, row), ...usual, ...formerShardOf(index, key)])]
+}
+
 export function rowSource(index: RoutingIndex, row: number): RowSource {
   if (row < index.buckets) return 'table'
   return row === index.quarantineRow ? 'quarantine' : index.overrides[row - index.buckets]!.reason

@@ -2,11 +2,18 @@
  * Lints on the partition key. A good one never changes, is in the request before any business logic, and has many
  * values. A bad one shows only in production, as tenants that lose their data or as one cell that has all the load.
  */
+import type { Normalise } from '@cellplane/contract'
+import { namedKey, readsLowerCase } from '../routing/partition-key.ts'
 import { type Lint, lint } from './lint.ts'
 
 /** The part of the fleet file, also one that the parser refused, so that `plan` can explain the refusal. */
 export type PartitionKeyDeclaration = {
-  rules: readonly { from: string; name?: string | undefined; claim?: string | undefined }[]
+  rules: readonly {
+    from: string
+    name?: string | undefined
+    claim?: string | undefined
+    normalise?: Normalise | undefined
+  }[]
   distinct_values?: number | undefined
   changes?: boolean | undefined
 }
@@ -45,7 +52,7 @@ export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys?: read
         lint.error(
           'KEY_NEEDS_LOOKUP',
           path,
-          `a key from "${rule.from}" needs a look-up before the request can be routed; carry it in a header, a token claim, the subdomain or the path`,
+          `a key from "${rule.from}" needs a look-up before the request can be routed; carry it in a header, a token claim, the host’s name, the path, the query or a cookie`,
         ),
       )
     }
@@ -68,6 +75,16 @@ export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys?: read
       )
     }
   }
+  const isLower = key.rules.filter((rule) => !NEEDS_LOOKUP.has(rule.from)).map(readsLowerCase)
+  if (isLower.includes(true) && isLower.includes(false)) {
+    lints.push(
+      lint.warning(
+        'KEY_READ_TWO_WAYS',
+        'partition_key.rules',
+        'some rules read the key in lower case and others as it is, so Acme by one and acme by another are two tenants; give all of them normalise: lower-case, unless keys never have capitals',
+      ),
+    )
+  }
   if (key.distinct_values !== undefined && key.distinct_values < DISTINCT_VALUES_MIN) {
     lints.push(
       lint.error(
@@ -77,7 +94,8 @@ export function lintPartitionKey(key: PartitionKeyDeclaration, sampleKeys?: read
       ),
     )
   }
-  return sampleKeys === undefined ? lints : [...lints, ...lintSample(sampleKeys)]
+  if (sampleKeys === undefined) return lints
+  return [...lints, ...lintSample(sampleKeys.map((sample) => namedKey(key.rules, sample)))]
 }
 
 function lintSample(keys: readonly string[]): Lint[] {
@@ -108,6 +126,16 @@ function lintSample(keys: readonly string[]): Lint[] {
         'KEY_HAS_FEW_VALUES',
         'keys',
         `one key has ${Math.round((top / keys.length) * 100)} % of ${keys.length} requests; its cells carry all of it, so give that tenant cells of its own`,
+      ),
+    )
+  }
+  const folded = new Set([...counts.keys()].map((key) => key.toLowerCase())).size
+  if (folded < counts.size) {
+    lints.push(
+      lint.warning(
+        'KEY_READ_TWO_WAYS',
+        'keys',
+        `${counts.size - folded} of ${counts.size} keys differ from another one only in capitals, and are other tenants with other cells; if they are not, give the rules normalise: lower-case`,
       ),
     )
   }

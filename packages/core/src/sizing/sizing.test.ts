@@ -99,6 +99,18 @@ describe('a partition key', () => {
     assert.deepEqual(lints(claim('geo_region')), ['warning KEY_HAS_FEW_VALUES partition_key.rules[0]'])
   })
 
+  test('that rules read in different letters is named', () => {
+    const lower = { from: 'header', name: 'x-tenant', normalise: 'lower-case' as const }
+    const subdomain = { from: 'subdomain' }
+    assert.deepEqual(lints({ rules: [lower, subdomain] }), [])
+    assert.deepEqual(lints({ rules: [{ from: 'header', name: 'x-tenant' }, subdomain] }), [
+      'warning KEY_READ_TWO_WAYS partition_key.rules',
+    ])
+    const sample = Array.from({ length: 200 }, (_, i) => (i === 7 ? 'Tenant-8' : `tenant-${i}`))
+    assert.deepEqual(lints(claim('customer_id'), sample), ['warning KEY_READ_TWO_WAYS keys'])
+    assert.deepEqual(lints({ rules: [lower] }, sample), [])
+  })
+
   test('is judged by a sample of real keys as well', () => {
     const many = Array.from({ length: 400 }, (_, i) => `tenant-${i}`)
     assert.deepEqual(lints(claim('customer_id'), many), [])

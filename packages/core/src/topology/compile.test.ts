@@ -62,6 +62,30 @@ describe('a compiled base', () => {
   })
 })
 
+test('a base says how requests are delivered and where clients reach a cell only when that is not the usual', () => {
+  const usual = exampleBase()
+  assert.equal('delivery' in usual, false)
+  assert.deepEqual(usual.cells[0]!.endpoints, { http: 'http://127.0.0.1:7500' })
+  const cells = [...CELLS.slice(1), exampleCell(0, { public_url: 'https://cell-0.example.com' })]
+  const base = exampleBase({ fleet: exampleFleet({ delivery: 'redirect' }), cells })
+  assert.equal(base.delivery, 'redirect')
+  assert.equal(base.cells[0]!.endpoints.public_http, 'https://cell-0.example.com')
+})
+
+test('a base has the rules of every kind that a router can read', () => {
+  const rules = [
+    { from: 'header', name: 'x-tenant' },
+    { from: 'jwt', claim: 'sub', normalise: 'lower-case' },
+    { from: 'subdomain', domain: 'example.com' },
+    { from: 'sni', domain: 'example.com' },
+    { from: 'path', prefix: '/t/' },
+    { from: 'query', name: 'tenant' },
+    { from: 'cookie', name: 'tenant', normalise: 'none' },
+  ]
+  const fleet = exampleFleet({ partition_key: { rules } })
+  assert.deepEqual(exampleBase({ fleet }).partition_key, rules)
+})
+
 describe('a base is not compiled', () => {
   const table = tableOf(FLEET, CELLS)
 

@@ -85,6 +85,7 @@ export function compileBase(input: BaseInput): Parsed<UnsignedTopologyBase> {
     partition_key: fleet.partition_key.rules.filter(isKeyRule),
     tokens: input.tokens,
     routes: fleet.routes,
+    ...(fleet.delivery === 'proxy' ? {} : { delivery: fleet.delivery }),
     quarantine: { cell: absorber?.slot ?? null },
     limits: {
       ramp_seconds: fleet.health.ramp_seconds,
@@ -142,7 +143,10 @@ function topologyCell(cell: PublishedCell): TopologyCell {
     region: cell.region,
     role: cell.role,
     state: cell.state,
-    endpoints: { http: cell.endpoint },
+    endpoints: {
+      http: cell.endpoint,
+      ...(cell.public_url === undefined ? {} : { public_http: cell.public_url }),
+    },
     capacity: cell.capacity,
     weight: cell.weight,
     release: cell.release,

@@ -1,5 +1,5 @@
 /**
- * What an overlay's health marks come to at one consumer, as an array over its cells.
+ * What an overlay comes to at one consumer: its health marks as an array over the cells, its quarantines as a set.
  *
  * The marks are doubted twice. A monitor that calls most of the fleet unhealthy is presumed wrong: its marks are
  * ignored and traffic goes on as if it had said nothing (the overlay itself stays accepted, so that one bad overlay
@@ -15,6 +15,13 @@ export type HealthMarks = {
   /** True when there were marks that were not believed; `reason` says why. */
   readonly ignored: boolean
   readonly reason: string
+}
+
+/** Tenants that the overlay sends to the quarantine cell; none where there is none, or where their data would stay behind. */
+export function quarantinedTenants(snapshot: Snapshot, overlay: TopologyOverlay | null): ReadonlySet<string> {
+  // In a stateful fleet quarantine is an override with a migration.
+  const canQuarantine = snapshot.base.fleet_kind === 'stateless' && snapshot.quarantineRow >= 0
+  return new Set(canQuarantine ? overlay?.quarantined.map(({ tenant }) => tenant) : [])
 }
 
 /** `now` and `overlayReceivedAt` (of the last overlay, changed or not) are in ms since the epoch. */

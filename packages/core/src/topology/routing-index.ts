@@ -34,7 +34,10 @@ export type SnapshotCell = {
   readonly index: number
   readonly slot: number
   readonly id: string
+  /** Where routers and back ends reach it. */
   readonly url: string
+  /** Where the tenants' own clients reach it, without a final slash. */
+  readonly publicUrl: string
   readonly role: CellRole
   readonly state: TopologyCell['state']
   readonly zone: string
@@ -73,6 +76,7 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
       slot: cell.slot,
       id: cell.id,
       url: cell.endpoints.http,
+      publicUrl: (cell.endpoints.public_http ?? cell.endpoints.http).replace(/\/+$/, ''),
       role: cell.role,
       state: cell.state,
       zone: cell.zone,
