@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { createAuthority, issue } from './testing/certificates.ts'
 import { type Received, send } from './testing/client.ts'
 import { type FakeFleet, type RouterOptions, startFakeFleet } from './testing/fake-fleet.ts'
 import { until } from './testing/wait.ts'
@@ -103,6 +104,36 @@ describe('the router’s process', { concurrency: 3 }, () => {
       assert.match(keyless.output(), /\/nowhere\/router\.key/)
     } finally {
       taken.close()
+      await fleet.stop()
+    }
+  })
+
+  test('SIGHUP has the files of TLS read anew; one that cannot be used is exit status 1 at start, by file and field', async () => {
+    const fleet = await startFakeFleet({ isPublished: false })
+    const children: ChildProcess[] = []
+    try {
+      const [cert_file, key_file, strange_key] = ['a.crt', 'a.key', 'b.key'].map((name) =>
+        join(fleet.folder, name),
+      )
+      const authority = createAuthority()
+      const { certPem, keyPem } = issue(authority, { names: ['router.test'] })
+      await writeFile(cert_file!, certPem)
+      await writeFile(key_file!, keyPem)
+      await writeFile(strange_key!, issue(authority, { names: ['router.test'] }).keyPem)
+      const listen = { host: '127.0.0.1', port: 0, tls: { cert_file: cert_file!, key_file: key_file! } }
+      const { child, output } = await spawnRouter(fleet, children, { router: 'router-1', listen })
+      child.kill('SIGHUP')
+      await until('the reload', () => output().includes('the certificates of listen.tls reloaded'))
+      assert.equal(child.exitCode, null)
+
+      const file = join(fleet.folder, 'mismatched.json')
+      const tls = { ...listen.tls, key_file: strange_key! }
+      await writeFile(file, JSON.stringify(fleet.configOf({ listen: { ...listen, tls } })))
+      const mismatched = run(['--config', file])
+      assert.deepEqual(await once(mismatched.child, 'close'), [1, null])
+      assert.match(mismatched.output(), /listen\.tls\.key_file: .*b\.key is not the key of .*a\.crt/)
+    } finally {
+      for (const child of children) child.kill('SIGKILL')
       await fleet.stop()
     }
   })

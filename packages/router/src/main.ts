@@ -2,7 +2,7 @@
  * The router's process: `main.ts --config FILE`.
  *
  * Exit status 2: the configuration is wrong, every problem of it is on stderr. 1: it could not start. 0: it was told to
- * stop, by SIGTERM, SIGINT, or because the parent that it is bound to is gone.
+ * stop, by SIGTERM, SIGINT, or because the parent that it is bound to is gone. SIGHUP has it read the files of TLS anew.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -21,6 +21,7 @@ try {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  if (config.listen.tls || config.cells_tls) process.on('SIGHUP', () => router.reload())
   if (config.parent_bound) onParentGone(stop)
 } catch (error) {
   fail(1, `the router could not start: ${explain(error as NodeJS.ErrnoException)}`)

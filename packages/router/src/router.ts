@@ -21,6 +21,7 @@ import { startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
 import { type PublicServer, type PublicServerOptions, startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
+import { type CellTls, startCellTls } from './tls/cell-tls.ts'
 import { startSigningKeys } from './tokens/signing-keys.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
 
@@ -28,6 +29,10 @@ export type Router = {
   /** The ports in use, also when the configuration left the choice to the operating system. */
   readonly port: number
   readonly adminPort: number
+  /** Null without TLS; the same as `port` when there is nothing else. */
+  readonly tlsPort: number | null
+  /** Takes the files of TLS anew, whether or not they have changed; what cannot be used is logged. */
+  reload(): void
   /** Finishes what is under way, within the configured time, and closes everything. May be called again. */
   stop(): Promise<void>
 }
@@ -65,6 +70,10 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     stops.push(() => keys.stop())
     const verifier = createTokenVerifier(keys, limits.tokens_cached_max)
 
+    const pollMs = config.poll_seconds * 1000
+    const cellTls: CellTls = await startCellTls(config.cells_tls, pollMs, log)
+    stops.push(() => cellTls.stop())
+
     let view: RoutingView | null = null
     let server: PublicServer | null = null
     const follower = await startTopologyFollower({
@@ -74,7 +83,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       trustedKeys,
       lastGood,
       refusals,
-      pollMs: config.poll_seconds * 1000,
+      pollMs,
       bytesMax: limits.document_bytes_max,
       log,
       onTopology(current) {
@@ -111,6 +120,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
         currentView: () => view,
         controlPlaneSeenAt: () => follower.controlPlaneSeenAt,
         reportsDropped: () => reporter.dropped,
+        tls: () => ({ listener: server?.tls ?? null, cells: cellTls.files }),
       },
       config.admin,
     )
@@ -118,6 +128,8 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
 
     const listening = await startPublicServer({
       listen: config.listen,
+      filesPollMs: pollMs,
+      cellTls,
       reads: deps.reads ?? 'shared',
       cells,
       tenants,
@@ -133,12 +145,18 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     server = listening
     stops.push(() => listening.stop())
     stops.push(() => admin.beginStop())
-    log.info('router listening', { port: listening.port, admin_port: admin.port })
+    const tlsPort = listening.tls?.port ?? null
+    log.info('router listening', { port: listening.port, tls_port: tlsPort, admin_port: admin.port })
 
     let stopped: Promise<void> | null = null
     return {
       port: listening.port,
       adminPort: admin.port,
+      tlsPort,
+      reload() {
+        listening.tls?.certificates.reload()
+        cellTls.files?.reload()
+      },
       stop() {
         stopped ??= stopAll()
         return stopped

@@ -14,6 +14,7 @@ import { PROBLEM_CONTENT_TYPE, type ProblemCode, problemDetails } from '@cellpla
 import { explainKey } from './explanation.ts'
 import { formatMetrics } from './metrics-page.ts'
 import type { RouterState } from './router-state.ts'
+import { tlsStatus } from './tls-status.ts'
 
 export type AdminServer = {
   readonly port: number
@@ -119,6 +120,7 @@ function statusOf(state: RouterState) {
     refused_documents: refusals.counts,
     last_refusal: refusals.last,
     in_flight: traffic.inFlight,
+    tls: tlsStatus(state),
     cells: cells.arrays.cells.map(({ id, slot, index, inFlight }) => ({
       cell: id,
       slot,

@@ -1,7 +1,7 @@
 /** Why a key's requests go where they go: every step of the decision, with what it found. For operators; it names cells. */
 import { partitionKeyProblem } from '@cellplane/contract'
-import { bucketOf, formerShardOf, rowGeneration, rowSource, shardOf } from '@cellplane/core'
-import { type RoutingView, rowOf } from '../decision/routing-view.ts'
+import { bucketOf, namedKey, rowGeneration, rowOf, rowSource, shardOf, shardsOf } from '@cellplane/core'
+import type { RoutingView } from '../decision/routing-view.ts'
 import type { RouterState } from './router-state.ts'
 
 export type Explanation = {
@@ -23,14 +23,16 @@ export type Explanation = {
 }
 
 /** The problem with the key, in words, when it cannot be one. */
-export function explainKey(state: RouterState, view: RoutingView, key: string): Explanation | string {
-  const why = partitionKeyProblem(key)
+export function explainKey(state: RouterState, view: RoutingView, asked: string): Explanation | string {
+  const why = partitionKeyProblem(asked)
   if (why) return why
   const { snapshot, fitness, inFlight } = view
+  const key = namedKey(snapshot.base.partition_key, asked)
   const row = rowOf(view, key)
   const source = rowSource(snapshot, row)
   const bucket = bucketOf(key, snapshot.seed, snapshot.buckets)
-  const cells = shardOf(snapshot, row).map((index, place) => ({
+  const shard = shardOf(snapshot, row)
+  const cells = shard.map((index, place) => ({
     cell: snapshot.cells[index]!.id,
     role: place === 0 ? ('home' as const) : ('alternate' as const),
     fitness: fitness[index]! / 255,
@@ -47,7 +49,9 @@ export function explainKey(state: RouterState, view: RoutingView, key: string): 
     source,
     generation: rowGeneration(snapshot, row),
     cells,
-    former_cells: formerShardOf(snapshot, key).map((index) => snapshot.cells[index]!.id),
+    former_cells: shardsOf(snapshot, row, key)
+      .filter((index) => !shard.includes(index))
+      .map((index) => snapshot.cells[index]!.id),
     explanation:
       `the key hashes to bucket ${bucket}; its cells come from ${SOURCES[source]}: ` +
       `${cells.map((cell) => cell.cell).join(', ')}; ` +

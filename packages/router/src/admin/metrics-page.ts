@@ -4,11 +4,17 @@
  */
 import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
 import type { RouterState } from './router-state.ts'
+import { reloadedOf, tlsStatus } from './tls-status.ts'
 
 type Sample = [labels: Record<string, string>, value: number]
 
 export function formatMetrics(state: RouterState): string {
-  return [...cellMetrics(state), ...processMetrics(state), ...documentMetrics(state)].join('')
+  return [
+    ...cellMetrics(state),
+    ...processMetrics(state),
+    ...tlsMetrics(state),
+    ...documentMetrics(state),
+  ].join('')
 }
 
 function cellMetrics({ cells }: RouterState): string[] {
@@ -67,6 +73,34 @@ function processMetrics({ traffic, verifier, reportsDropped }: RouterState): str
     counter('refused_total', 'Requests that the router answered itself with a problem.', refused),
     gauge('tokens_cached', 'Verified tokens that are remembered.', one(verifier.cachedCount)),
     counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reportsDropped())),
+  ]
+}
+
+function tlsMetrics(state: RouterState): string[] {
+  const tls = tlsStatus(state)
+  if (!tls) return []
+  const notAfter = tls.certificates.map(
+    ({ field, not_after }): Sample => [{ certificate: field }, Date.parse(not_after) / 1000],
+  )
+  const reloads = reloadedOf(state).flatMap(([files, { reloads, refused }]): Sample[] => [
+    [{ files, outcome: 'taken' }, reloads],
+    [{ files, outcome: 'refused' }, refused],
+  ])
+  return [
+    gauge('tls_certificate_not_after_seconds', 'When the certificate expires, since the epoch.', notAfter),
+    counter('tls_reloads_total', 'Files of TLS read anew; refused: the old ones stay.', reloads),
+    gauge('tls_handshakes', 'Handshakes under way.', one(tls.handshakes)),
+    counter(
+      'tls_handshakes_failed_total',
+      'Handshakes that failed or took too long.',
+      one(tls.failed_handshakes),
+    ),
+    counter(
+      'tls_handshakes_refused_total',
+      'Connections beyond handshakes_max.',
+      one(tls.refused_handshakes),
+    ),
+    counter('http2_reset_floods_total', 'Clients sent away for resetting streams.', one(tls.reset_floods)),
   ]
 }
 

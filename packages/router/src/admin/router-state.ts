@@ -4,6 +4,9 @@ import type { RoutingView } from '../decision/routing-view.ts'
 import type { Refusals } from '../documents/refusals.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Traffic } from '../serve/traffic.ts'
+import type { CellTlsFiles } from '../tls/cell-tls.ts'
+import type { ReloadedFiles } from '../tls/reloaded-files.ts'
+import type { TlsListener } from '../tls/tls-listener.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
 
 export type RouterState = {
@@ -19,4 +22,6 @@ export type RouterState = {
   /** Ms since the epoch; null before the control plane answered for the first time. */
   controlPlaneSeenAt(): number | null
   reportsDropped(): number
+  /** Null where TLS is not spoken, or without files of our own. */
+  tls(): { listener: TlsListener | null; cells: ReloadedFiles<CellTlsFiles> | null }
 }

@@ -12,9 +12,8 @@
  * There are two: the failed cell's bounds what its outage adds to the load of its neighbours, and the tenant's keeps one
  * tenant's failing requests from using up everybody's.
  */
-import { chooseCell, createRetryBudget, mayRetry } from '@cellplane/core'
+import { type CellTarget, chooseCell, createRetryBudget, mayRetry, type Wish } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
-import type { CellTarget, Wish } from './target.ts'
 import type { Tenant, TenantShard } from './tenants.ts'
 
 /** Null when the first attempt's outcome stands. `draw` as in `chooseCell`. */

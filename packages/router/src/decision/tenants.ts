@@ -6,10 +6,10 @@
  * since goes (second chance). To be forgotten costs a caller nothing but the memory of its limits.
  */
 import { HEADERS } from '@cellplane/contract'
-import { formerShardOf, type RetryBudget, rowGeneration, shardOf, shardRow, sourceKey } from '@cellplane/core'
+import { type Reach, type RetryBudget, reachOf, rowGeneration, sourceKey } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
-import { encodeText } from '../http/request-head.ts'
-import { type RoutingView, rowOf } from './routing-view.ts'
+import { copyText, encodeText } from '../http/request-head.ts'
+import type { RoutingView } from './routing-view.ts'
 
 export type Tenant = {
   readonly key: string
@@ -27,13 +27,9 @@ export type Tenant = {
 }
 
 /** Where a tenant's requests may go, by one view. */
-export type TenantShard = {
+export type TenantShard = Reach & {
   readonly view: RoutingView
-  readonly row: number
   readonly generation: number
-  readonly home: number
-  /** Cell indexes of the current and former shards, home first. */
-  readonly cells: readonly number[]
   /** By cell index: the router's own header lines for a request of this tenant to that cell. */
   readonly lines: Map<number, string>
 }
@@ -97,7 +93,12 @@ export function createTenants(max: number): Tenants {
     get size() {
       return all.size
     },
-    of: (key) => find(key) ?? add(key, key, true),
+    of(key) {
+      const known = find(key)
+      if (known) return known
+      const kept = copyText(key)
+      return add(kept, kept, true)
+    },
     ofSource: (address) =>
       find(SOURCE_MARK + address) ?? add(SOURCE_MARK + address, sourceKey(address), false),
     count(tenant, isError) {
@@ -131,19 +132,9 @@ function busiest(tenants: readonly Tenant[], max: number): Tenant[] {
 /** The tenant's shard by `view`, worked out anew only when the view is another one. */
 export function shardIn(view: RoutingView, tenant: Tenant): TenantShard {
   if (tenant.shard?.view === view) return tenant.shard
-  const { snapshot } = view
-  const row = rowOf(view, tenant.key)
-  const current = shardOf(snapshot, row)
-  const usual = shardOf(snapshot, shardRow(snapshot, tenant.key))
-  const shard: TenantShard = {
-    view,
-    row,
-    generation: rowGeneration(snapshot, row),
-    home: current[0]!,
-    // Home first, then those that may still hold something of the tenant.
-    cells: [...new Set([...current, ...usual, ...formerShardOf(snapshot, tenant.key)])],
-    lines: new Map(),
-  }
+  const reach = reachOf(view, tenant.key)
+  const generation = rowGeneration(view.snapshot, reach.row)
+  const shard: TenantShard = { ...reach, view, generation, lines: new Map() }
   tenant.shard = shard
   return shard
 }

@@ -61,6 +61,17 @@ export class Answer {
     return this.#boundary?.isAtBoundary === true
   }
 
+  /** What comes needs no framing: its bytes may be passed on as they are. */
+  get passesBytes(): boolean {
+    return !this.#isChunked && this.#boundary === null
+  }
+
+  /** Writes bytes that are the writer's own until this returns true or the exchange hears `onClientDrain`. */
+  writeBytes(bytes: Buffer): boolean {
+    this.flush()
+    return this.#client.writeBytes(bytes)
+  }
+
   /** Writes what has been gathered. False when the client does not take it as fast. */
   flush(): boolean {
     if (this.#text === '') return true

@@ -13,7 +13,6 @@
  * - **tunnel**: after 101, bytes both ways.
  */
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { Cell } from '../cells/cell.ts'
 import type { CellPool } from '../cells/cell-pool.ts'
 import { BodyReader } from '../http/body-reader.ts'
@@ -21,7 +20,8 @@ import { headerValue, INCOMPLETE, REFUSED } from '../http/head-scan.ts'
 import { readConnection } from '../http/request-head.ts'
 import { RESPONSE, ResponseScan, scanResponse } from '../http/response-scan.ts'
 import type { Deadlines } from './deadlines.ts'
-import { onread, receiveData } from './read-buffer.ts'
+import type { ServeDeps } from './deps.ts'
+import { createReads, LARGE_BODY_BYTES, type Reads } from './read-buffer.ts'
 
 /** Why a connection gave no answer, or not all of it. */
 export type CellFailure = 'connect' | 'timeout' | 'broken' | 'invalid'
@@ -39,6 +39,8 @@ export type AnswerReceiver = {
   onSwitch(scan: ResponseScan, text: string): void
   onAnswerHead(scan: ResponseScan, text: string, hasBody: boolean): void
   onAnswerData(data: string): void
+  /** The same, as bytes that are the connection's own until it is read again. */
+  onAnswerBytes(bytes: Buffer): void
   onAnswerEnd(trailers: string): void
   /** What was read has been handed over; more follows later. */
   onAnswerPause(): void
@@ -60,10 +62,13 @@ export class CellConnection {
   readonly #pool: CellPool
   readonly #deadlines: Deadlines
   readonly #headBytesMax: number
+  readonly #reads: Reads
   readonly #socket: Socket
   #receiver: AnswerReceiver | null
   #isConnected = false
   #isTunnel = false
+  #isPaused = false
+  #isWaiting = false
   #hasEnded = false
   /** The beginning of a head that has not arrived in full. */
   #partialHead: Buffer | null = null
@@ -72,33 +77,27 @@ export class CellConnection {
   #body: BodyReader | null = null
   #isKeptAlive = false
 
-  constructor(
-    cell: Cell,
-    receiver: AnswerReceiver,
-    deadlines: Deadlines,
-    headBytesMax: number,
-    onDefect: (error: Error) => void,
-  ) {
+  constructor(deps: ServeDeps, cell: Cell, receiver: AnswerReceiver) {
     this.cell = cell
     this.#pool = cell.pool
     this.#receiver = receiver
-    this.#deadlines = deadlines
-    this.#headBytesMax = headBytesMax
+    this.#deadlines = deps.deadlines
+    this.#headBytesMax = deps.limits.header_bytes_max
     const { hostname: host, port, isTls } = cell.pool.origin
-    const receive = (bytes: Buffer, length: number) => {
+    this.#reads = createReads((bytes, length, isOwn) => {
       try {
-        this.#receive(bytes, length)
+        this.#receive(bytes, length, isOwn)
       } catch (error) {
         // A defect of the router costs this exchange its answer, and nobody else anything.
-        onDefect(error as Error)
+        deps.onDefect(error as Error)
         this.#fail('invalid')
       }
-    }
+    })
     if (isTls) {
-      this.#socket = connectTls({ host, port, servername: host, ALPNProtocols: ['http/1.1'] })
-      receiveData(this.#socket, receive)
+      this.#socket = deps.cellTls.connect(cell.pool.origin)
+      this.#socket.on('data', (bytes: Buffer) => this.#reads.receive(bytes, bytes.length, true))
     } else {
-      this.#socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread: onread(receive) })
+      this.#socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread: this.#reads.options })
     }
     this.#socket.once(isTls ? 'secureConnect' : 'connect', () => this.#onConnected())
     this.#socket.on('drain', () => this.#receiver?.onCellDrain())
@@ -106,7 +105,7 @@ export class CellConnection {
     // An error of an idle connection must not wait for the 'close' that follows, and says the rest.
     this.#socket.on('error', () => this.#pool.remove(this))
     this.#socket.on('close', () => this.#onClose())
-    deadlines.watch(this)
+    deps.deadlines.watch(this)
   }
 
   get isConnected(): boolean {
@@ -139,16 +138,34 @@ export class CellConnection {
     return this.#socket.write(text, 'latin1')
   }
 
+  /** Writes bytes that are the writer's own until this returns true or the receiver hears `onCellDrain`. */
+  writeBytes(bytes: Buffer): boolean {
+    const isTaken = this.#socket.write(bytes, this.#onBytesWritten)
+    if (isTaken && this.#socket.writableLength === 0) return true
+    this.#isWaiting = true
+    return false
+  }
+
+  readonly #onBytesWritten = (): void => {
+    if (!this.#isWaiting || this.#socket.writableLength > 0) return
+    this.#isWaiting = false
+    this.#receiver?.onCellDrain()
+  }
+
   /** Half-closes: for tunnels. */
   end(): void {
     this.#socket.end()
   }
 
   pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
     this.#socket.resume()
   }
 
@@ -168,10 +185,11 @@ export class CellConnection {
     this.#receiver?.onConnected()
   }
 
-  #receive(bytes: Buffer, length: number): void {
+  #receive(bytes: Buffer, length: number, isOwn: boolean): void {
     const receiver = this.#receiver
     // At once out of the pool: the socket says that it is closed only later, and another request might be given it.
     if (!receiver) return this.#close()
+    if (isOwn && this.#isHeadRead) return this.#readBody(receiver, bytes, '', 0, length)
     let buffer = bytes
     let limit = length
     if (this.#partialHead) {
@@ -219,11 +237,13 @@ export class CellConnection {
       this.#isHeadRead = true
       this.#body = hasNoBody ? null : new BodyReader(scan.bodyLength)
       this.#isKeptAlive = isKeptAlive(text)
+      if (!hasNoBody && scan.bodyLength >= LARGE_BODY_BYTES) this.#reads.readOwn()
       receiver.onAnswerHead(scan, text, !hasNoBody)
     }
     return end
   }
 
+  /** `text` is that of the bytes, or empty when these are the socket's own and can be passed on as they are. */
   #readBody(receiver: AnswerReceiver, buffer: Buffer, text: string, start: number, limit: number): void {
     const body = this.#body
     let at = start
@@ -233,7 +253,10 @@ export class CellConnection {
         this.#fail('invalid')
         return
       }
-      if (body.dataEnd > body.dataStart) receiver.onAnswerData(text.slice(body.dataStart, body.dataEnd))
+      if (body.dataEnd > body.dataStart) {
+        if (text === '') receiver.onAnswerBytes(buffer.subarray(body.dataStart, body.dataEnd))
+        else receiver.onAnswerData(text.slice(body.dataStart, body.dataEnd))
+      }
       // What was handed over may have ended the exchange.
       if (this.#receiver !== receiver) return
     }
@@ -244,6 +267,9 @@ export class CellConnection {
   #finish(receiver: AnswerReceiver, hasExcess: boolean): void {
     const trailers = this.#body?.trailers ?? ''
     this.#receiver = null
+    // While the client is waited for, bytes are still to be written.
+    this.#reads.readShared(!this.#isPaused)
+    this.resume()
     if (this.#isKeptAlive && !hasExcess && !this.#hasEnded && receiver.isRequestSent) {
       this.#pool.put(this, this.#deadlines.now)
     } else {
@@ -278,6 +304,7 @@ export class CellConnection {
 
   #close(): void {
     this.#pool.remove(this)
+    this.#reads.readShared(false)
     this.#deadlines.forget(this)
     this.#socket.destroy()
   }

@@ -14,22 +14,39 @@
  *
  * A client that shuts down its sending side still gets its answer; one that does so in the middle of a request is gone.
  */
-import type { Socket } from 'node:net'
 import type { Cell } from '../cells/cell.ts'
 import { BodyReader } from '../http/body-reader.ts'
 import { CR, LF } from '../http/character-classes.ts'
 import { INCOMPLETE, REFUSED } from '../http/head-scan.ts'
 import { readRequestHead } from '../http/request-head.ts'
 import { scanRequest } from '../http/request-scan.ts'
+import type { ClientTls } from '../tls/client-tls.ts'
 import type { ServeDeps } from './deps.ts'
 import { Exchange } from './exchange.ts'
-import type { Receive } from './read-buffer.ts'
+import { createReads, LARGE_BODY_BYTES, type Reads } from './read-buffer.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { newRequestId } from './request-identity.ts'
 import type { Tunnel } from './tunnel.ts'
 
-/** Opens the socket so that it reads into `receive`: with the shared buffer, or with buffers of its own. */
-export type OpenSocket = (receive: Receive) => Socket
+/** Opens the socket, with the reads' options or so that what it reads goes to their `receive`. */
+export type OpenSocket = (reads: Reads) => ClientSocket
+
+/** What is used of a socket; a stream of HTTP/2 has it too. */
+export type ClientSocket = {
+  readonly remoteAddress?: string | undefined
+  readonly writableNeedDrain: boolean
+  /** Bytes that are still to be written. */
+  readonly writableLength: number
+  write(text: string, encoding: 'latin1'): boolean
+  write(bytes: Buffer, onWritten: () => void): boolean
+  setNoDelay?(isOn: boolean): unknown
+  pause(): unknown
+  resume(): unknown
+  end(onFlushed?: () => void): unknown
+  destroy(): unknown
+  destroySoon(): unknown
+  on(event: 'drain' | 'end' | 'error' | 'close', listener: () => void): unknown
+}
 
 /** A client that was answered and told to leave may go on sending for so long, and so much. */
 const CLOSING_MS = 1_000
@@ -38,10 +55,12 @@ const CLOSING_BYTES_MAX = 1024 * 1024
 export class ClientConnection {
   /** Where the client is: its address, IPv4 in its plain form. */
   readonly source: string
-  readonly isTls: boolean
+  /** Null for plain text. */
+  readonly tls: ClientTls | null
   deadline: number
   readonly #deps: ServeDeps
-  readonly #socket: Socket
+  readonly #reads: Reads
+  readonly #socket: ClientSocket
   #exchange: Exchange | null = null
   /** The body of the current request. */
   #body: BodyReader | null = null
@@ -49,24 +68,28 @@ export class ClientConnection {
   #pending: Buffer | null = null
   #isAdvancing = false
   #isReading = true
+  #isWaiting = false
+  #hasWritten = false
+  #isPrompt = false
   #hasEnded = false
   #tunnel: Tunnel | null = null
   /** Where the tunnel ends. */
   #tunnelCell: Cell | null = null
   #closingBytes = -1
 
-  constructor(deps: ServeDeps, open: OpenSocket, isTls: boolean) {
+  constructor(deps: ServeDeps, open: OpenSocket, tls: ClientTls | null) {
     this.#deps = deps
-    this.isTls = isTls
-    this.#socket = open((bytes, length) => {
+    this.tls = tls
+    this.#reads = createReads((bytes, length, isOwn) => {
       try {
-        this.#receive(bytes, length)
+        this.#receive(bytes, length, isOwn)
       } catch (error) {
         // A defect of the router costs this client its connection, and nobody else anything.
         deps.onDefect(error as Error)
         this.destroy()
       }
     })
+    this.#socket = open(this.#reads)
     this.source = (this.#socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
     this.deadline = deps.deadlines.now + deps.limits.head_timeout_ms
     this.#socket.on('drain', () => this.#onDrain())
@@ -77,15 +100,53 @@ export class ClientConnection {
     deps.deadlines.watch(this)
   }
 
+  get isTls(): boolean {
+    return this.tls !== null
+  }
+
+  /** What the client asked for in its TLS handshake. */
+  get serverName(): string | undefined {
+    return this.tls?.serverName
+  }
+
   get isIdle(): boolean {
     return this.#exchange === null && this.#tunnel === null
   }
 
   /** Latin-1 text. False when the client does not take it as fast: the exchange hears `onClientDrain`. */
   write(text: string): boolean {
+    if (!this.#isPrompt) this.#becomePrompt()
     if (this.#socket.write(text, 'latin1')) return true
     this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
     return false
+  }
+
+  /** Writes bytes that are the writer's own until this returns true or the exchange hears `onClientDrain`. */
+  writeBytes(bytes: Buffer): boolean {
+    if (!this.#isPrompt) this.#becomePrompt()
+    const isTaken = this.#socket.write(bytes, this.#onBytesWritten)
+    if (isTaken && this.#socket.writableLength === 0) return true
+    this.#isWaiting = true
+    this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
+    return false
+  }
+
+  /**
+   * The second write on a connection may follow one that is on its way, and must not wait for it to arrive (Nagle's
+   * algorithm). A connection for a single small answer never gets here, and is spared the system call.
+   */
+  #becomePrompt(): void {
+    if (this.#hasWritten) {
+      this.#isPrompt = true
+      this.#socket.setNoDelay?.(true)
+    }
+    this.#hasWritten = true
+  }
+
+  readonly #onBytesWritten = (): void => {
+    if (!this.#isWaiting || this.#socket.writableLength > 0) return
+    this.#isWaiting = false
+    this.#onDrain()
   }
 
   /** Stops and goes on reading the request's body. */
@@ -142,11 +203,17 @@ export class ClientConnection {
     this.#socket.destroySoon()
   }
 
-  /** The exchange is over and its answer written. `isKept`: another request may follow. */
-  onExchangeEnd(isKept: boolean): void {
+  /**
+   * The exchange is over and its answer written.
+   *
+   * @param isKept another request may follow
+   * @param isLast the client said that none will
+   */
+  onExchangeEnd(isKept: boolean, isLast: boolean): void {
     const isRequestRead = this.isRequestRead
     this.#exchange = null
     this.#body = null
+    if (isLast && isRequestRead && this.#isSettled()) return this.destroy()
     if (!isKept || !isRequestRead) return this.#close()
     this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
     this.#advance()
@@ -162,7 +229,7 @@ export class ClientConnection {
     }
   }
 
-  #receive(bytes: Buffer, length: number): void {
+  #receive(bytes: Buffer, length: number, isOwn: boolean): void {
     if (this.#closingBytes >= 0) {
       this.#closingBytes += length
       if (this.#closingBytes > CLOSING_BYTES_MAX) this.destroy()
@@ -173,7 +240,7 @@ export class ClientConnection {
     } else if (this.isRequestRead) {
       this.#hold(bytes, 0, length)
     } else {
-      this.#readBody(this.#exchange, bytes, bytes.toString('latin1', 0, length), 0, length)
+      this.#readBody(this.#exchange, bytes, isOwn ? '' : bytes.toString('latin1', 0, length), 0, length)
     }
   }
 
@@ -234,8 +301,14 @@ export class ClientConnection {
     const text = buffer.toString('latin1', 0, limit)
     const head = readRequestHead(scan, text)
     if ('code' in head) return this.#refuse(head)
+    if (this.tls && !this.tls.serves(head.host)) {
+      const detail =
+        'the host has a certificate of its own; ask for it on a connection that was opened for it'
+      return this.#refuse({ code: 'CONNECTION_MISDIRECTED', detail })
+    }
     this.deadline = Number.POSITIVE_INFINITY
     this.#body = head.bodyLength === 0 ? null : new BodyReader(head.bodyLength)
+    if (head.bodyLength >= LARGE_BODY_BYTES) this.#reads.readOwn()
     const exchange = new Exchange(this.#deps, this, head)
     this.#exchange = exchange
     exchange.start(scan, text)
@@ -243,15 +316,22 @@ export class ClientConnection {
     return true
   }
 
+  /** `text` is that of the bytes, or empty when these are the socket's own and can be passed on as they are. */
   #readBody(exchange: Exchange, buffer: Buffer, text: string, start: number, limit: number): void {
     const body = this.#body
     let at = start
     while (body && !body.isDone && at < limit) {
       at = body.read(buffer, at, limit)
       if (at === REFUSED) return exchange.onBodyInvalid(body.problem)
-      if (body.dataEnd > body.dataStart) exchange.onBodyData(text.slice(body.dataStart, body.dataEnd))
+      if (body.dataEnd === body.dataStart) continue
+      if (text === '') exchange.onBodyBytes(buffer.subarray(body.dataStart, body.dataEnd))
+      else exchange.onBodyData(text.slice(body.dataStart, body.dataEnd))
     }
-    if (body?.isDone) exchange.onBodyEnd(body.trailers)
+    if (body?.isDone) {
+      // While it is waited for its bytes are still to be written.
+      this.#reads.readShared(this.#isReading)
+      exchange.onBodyEnd(body.trailers)
+    }
     // Before the exchange goes on: it may end at once, and the next request is then what is left.
     this.#hold(buffer, at, limit)
     exchange.flushRequest()
@@ -272,6 +352,11 @@ export class ClientConnection {
     this.write(`${head}connection: close\r\n\r\n${body}`)
     this.#close()
     return false
+  }
+
+  /** Nothing is left to be read or written, so closing at once harms nobody; TLS has a farewell of its own. */
+  #isSettled(): boolean {
+    return this.#socket.writableLength === 0 && this.#pending === null && this.tls === null
   }
 
   #close(): void {
@@ -307,6 +392,7 @@ export class ClientConnection {
   }
 
   #onClose(): void {
+    this.#reads.readShared(false)
     this.#deps.deadlines.forget(this)
     this.#deps.onClientClosed(this)
     const receiver = this.#exchange ?? this.#tunnel

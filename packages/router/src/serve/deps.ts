@@ -5,14 +5,25 @@ import type { RoutingView } from '../decision/routing-view.ts'
 import type { Tenants } from '../decision/tenants.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { Logger } from '../log.ts'
+import type { CellTls } from '../tls/cell-tls.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
 import type { AccessLog } from './access-log.ts'
-import type { ClientConnection } from './client-connection.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Traffic } from './traffic.ts'
 
+/** A client as the public port keeps account of it: a connection, of HTTP/2 with all its streams. */
+export type Client = {
+  /** Nothing is under way. */
+  readonly isIdle: boolean
+  askToLeave(): void
+  leaveLeavingCell(): void
+  destroy(): void
+}
+
 export type ServeDeps = {
   readonly cells: Cells
+  /** Connects to cells whose URL is https. */
+  readonly cellTls: CellTls
   readonly tenants: Tenants
   readonly limits: RouterLimits
   /** What is believed of a client's own headers. */
@@ -32,5 +43,5 @@ export type ServeDeps = {
   refreshTopology(): Promise<void>
   /** A request met a defect of the router, which is logged and costs that request alone. */
   onDefect(error: Error): void
-  onClientClosed(client: ClientConnection): void
+  onClientClosed(client: Client): void
 }

@@ -25,8 +25,8 @@ export function formatEndpoints(
     tenant: tenant.key,
     generation,
     endpoints: shardOf(snapshot, row).map((index) => {
-      const { id, url } = snapshot.cells[index]!
-      return { cell: id, url }
+      const { id, publicUrl } = snapshot.cells[index]!
+      return { cell: id, url: publicUrl }
     }),
     ttl_seconds: snapshot.base.topology_ttl_seconds,
   }

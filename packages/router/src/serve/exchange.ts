@@ -16,26 +16,27 @@
  * go out in one write (a head and the beginning of its body) is gathered, and flushed when what was read is used up.
  */
 import { ENDPOINTS_PATH } from '@cellplane/contract'
-import { type MatchedRoute, matchRoute } from '@cellplane/core'
+import { type CellTarget, type MatchedRoute, matchRoute, pickTarget, type Wish } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { admitAtCell, admitTenant } from '../decision/admission.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import { pickSecondTarget, takeRetry } from '../decision/second-attempt.ts'
-import { type CellTarget, pickTarget, type Wish } from '../decision/target.ts'
 import { linesTo, shardIn, type Tenant, type TenantShard } from '../decision/tenants.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
 import { Answer, type OwnAnswer } from './answer.ts'
 import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
-import { type AnswerReceiver, CellConnection, type CellFailure } from './cell-connection.ts'
+import { Attempt } from './attempt.ts'
+import type { AnswerReceiver, CellFailure } from './cell-connection.ts'
 import { formatCellRequest } from './cell-request.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { ServeDeps } from './deps.ts'
 import { formatEndpoints } from './endpoints.ts'
 import { explainFailure, type FailureReason, unavailable } from './failure.ts'
 import { type Identified, identify } from './identify.ts'
+import { formatRedirect } from './redirect.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
 import { identityOf, type RequestIdentity } from './request-identity.ts'
@@ -65,18 +66,11 @@ export class Exchange implements AnswerReceiver {
   #tenant: Tenant | null = null
   #route: MatchedRoute | null = null
   #target: CellTarget | null = null
-  #cell: Cell | null = null
-  #connection: CellConnection | null = null
+  #attempt: Attempt | null = null
   #attempts = 0
-  #attemptStartedAt = 0
   #answeredAt = 0
   #isAskedToLeave = false
-  /** Something of the request may have reached the cell of this attempt. */
-  #isSent = false
-
   readonly #body: RequestBody
-  /** What is gathered for the cell until `flushRequest`. */
-  #toCell = ''
   readonly #answer: Answer
 
   constructor(deps: ServeDeps, client: ClientConnection, head: RequestHead) {
@@ -91,7 +85,7 @@ export class Exchange implements AnswerReceiver {
   }
 
   get isRequestSent(): boolean {
-    return this.#isSent && this.#body.isDone && this.#toCell === ''
+    return this.#attempt?.isSent === true && this.#body.isDone && this.#attempt.isFlushed
   }
 
   // ── The request ──
@@ -102,13 +96,11 @@ export class Exchange implements AnswerReceiver {
     const view = this.#deps.currentView()
     if (!view) return this.#refuse({ code: 'NO_TOPOLOGY', detail: 'this router does not know the cells yet' })
     if (traffic.inFlight > limits.in_flight_max) {
-      return this.#refuse({
-        code: 'OVERLOADED',
-        detail: 'this router has as many requests under way as it may',
-      })
+      return this.#refuse({ code: 'OVERLOADED', detail: 'this router has as many requests as it may' })
     }
     this.#view = view
-    const caller = identify(this.#deps, view, requestView(scan, text, this.#head), this.#client.source)
+    const { source, serverName } = this.#client
+    const caller = identify(this.#deps, view, requestView(scan, text, this.#head, serverName), source)
     if (!(caller instanceof Promise)) return this.#onIdentified(caller)
     this.#client.pauseBody()
     caller.then((identified) => {
@@ -120,15 +112,24 @@ export class Exchange implements AnswerReceiver {
 
   onBodyData(data: string): void {
     if (this.#own || this.#phase === 'over') return
-    this.#toCell += this.#body.add(data)
-    const connection = this.#connection
-    if (connection && this.#isSent && this.#phase === 'attempting') {
-      connection.deadline = this.#deps.deadlines.now + this.#deps.limits.response_timeout_ms
-    }
+    const text = this.#body.add(data)
+    const attempt = this.#attempt
+    if (!attempt?.isSent) return
+    attempt.gather(text)
+    if (this.#phase === 'attempting') attempt.expectAnswer()
+  }
+
+  /** The same, for bytes that are the client connection's own until it is read again. */
+  onBodyBytes(bytes: Buffer): void {
+    const attempt = this.#attempt
+    if (this.#own || !attempt?.isSent || !this.#body.passesBytes)
+      return this.onBodyData(bytes.toString('latin1'))
+    if (this.#phase === 'attempting') attempt.expectAnswer()
+    if (!attempt.writeBytes(bytes)) this.#client.pauseBody()
   }
 
   onBodyEnd(trailers: string): void {
-    this.#toCell += this.#body.finish(trailers)
+    this.#attempt?.gather(this.#body.finish(trailers))
   }
 
   /** The client's framing is broken: where the request ends is not known, and what was sent of it is withdrawn. */
@@ -147,14 +148,11 @@ export class Exchange implements AnswerReceiver {
       this.#answer.writeOwn(this.#own, this.#mayKeepClient())
       return this.#finish()
     }
-    const text = this.#toCell
-    if (text === '' || !this.#connection) return
-    this.#toCell = ''
-    if (!this.#connection.write(text) && !this.#body.isDone) this.#client.pauseBody()
+    if (this.#attempt?.flush() === false && !this.#body.isDone) this.#client.pauseBody()
   }
 
   onCellDrain(): void {
-    if (this.#isSent) this.#client.resumeBody()
+    this.#client.resumeBody()
   }
 
   onClientGone(): void {
@@ -183,15 +181,20 @@ export class Exchange implements AnswerReceiver {
     if (tenant.isTenant && !admitTenant(view, tenant, this.#shard(), now)) {
       return this.#refuse({
         code: 'TOO_MANY_REQUESTS',
-        detail: 'this tenant sends more than its share of a cell',
+        detail: 'this is beyond the tenant’s share of a cell',
       })
     }
     this.#route = matchRoute(view.routes, method, path)
     tenant.retryBudget?.request(now)
     const target = this.#pick()
     if (!target) return
+    this.#target = target
+    if (this.#route.delivery === 'redirect') {
+      this.#own = formatRedirect(this.#shard(), tenant, this.#wish(), target, this.#head, this.#identity)
+      if (this.#own) return
+    }
     view.cells[target.index]!.retryBudget.request(now)
-    this.#attempt(target, now)
+    this.#begin(target, now)
   }
 
   #shard(): TenantShard {
@@ -205,7 +208,7 @@ export class Exchange implements AnswerReceiver {
 
   /** By the current view; refuses when there is no cell to go to. */
   #pick(): CellTarget | null {
-    const target = pickTarget(this.#shard(), this.#wish(), draw())
+    const target = pickTarget(this.#view!, this.#shard(), this.#wish(), draw())
     if (target.kind === 'cell') return target
     const isForeign = target.kind === 'refused'
     this.#refuse(
@@ -218,90 +221,77 @@ export class Exchange implements AnswerReceiver {
 
   // ── An attempt ──
 
-  #attempt(target: CellTarget, now: number): void {
-    const { deadlines, limits, cells, onDefect } = this.#deps
+  #begin(target: CellTarget, now: number): void {
     const cell = this.#view!.cells[target.index]!
     this.#phase = 'attempting'
     this.#target = target
     this.#attempts++
-    this.#isSent = false
-    if (!admitAtCell(cell, now)) return this.#onAttemptFailed(cell, 'full')
-    this.#cell = cell
-    this.#attemptStartedAt = now
-    cells.begin(cell)
-    const kept = cell.pool.take()
-    if (kept) {
-      kept.use(this)
-      this.#connection = kept
-      this.#send(kept)
-    } else {
-      const opened = new CellConnection(cell, this, deadlines, limits.header_bytes_max, onDefect)
-      opened.deadline = deadlines.now + limits.connect_timeout_ms
-      this.#connection = opened
-      // No more of the body than has come: it would be held for as long as the cell takes to answer the call.
-      if (!this.#body.isDone) this.#client.pauseBody()
-    }
+    if (!admitAtCell(cell, now)) return this.#onAttemptFailed(cell, 'full', 'nothing')
+    this.#attempt = new Attempt(this.#deps, cell, this, now)
+    if (this.#attempt.connection.isConnected) this.#send(this.#attempt)
+    // No more of the body than has come: it would be held for as long as the cell takes to answer the call.
+    else if (!this.#body.isDone) this.#client.pauseBody()
   }
 
   onConnected(): void {
-    if (this.#phase !== 'attempting' || !this.#connection) return
-    this.#send(this.#connection)
+    if (this.#phase !== 'attempting' || !this.#attempt) return
+    this.#send(this.#attempt)
     this.flushRequest()
   }
 
-  #send(connection: CellConnection): void {
-    const { deadlines, limits, clientHeaders } = this.#deps
-    this.#isSent = true
-    const lines = linesTo(this.#cell!, this.#tenant!, this.#shard())
-    this.#toCell = formatCellRequest(
-      { head: this.#head, identity: this.#identity, client: this.#client, policy: clientHeaders.forwarded },
-      { connection, lines, attempt: this.#attempts - 1 },
+  #send(attempt: Attempt): void {
+    const { cell, connection } = attempt
+    const policy = this.#deps.clientHeaders.forwarded
+    const lines = linesTo(cell, this.#tenant!, this.#shard())
+    attempt.isSent = true
+    attempt.gather(
+      formatCellRequest(
+        { head: this.#head, identity: this.#identity, client: this.#client, policy },
+        { connection, lines, attempt: this.#attempts - 1 },
+      ),
     )
-    connection.deadline = deadlines.now + limits.response_timeout_ms
+    attempt.expectAnswer()
     if (this.#head.expectsContinue && !this.#body.isDone && this.#body.isEmpty) this.#client.write(CONTINUE)
-    this.#toCell += this.#body.beginSending()
+    attempt.gather(this.#body.beginSending())
     if (!this.#body.isDone) this.#client.resumeBody()
   }
 
   onCellTimeout(): void {
-    const connection = this.#connection
-    if (!connection) return
+    const attempt = this.#attempt
+    if (!attempt) return
     if (this.#phase === 'attempting') {
-      const isClientSlow = this.#isSent && !this.#body.isDone && !connection.isFull
-      const why = !this.#isSent ? 'connect' : isClientSlow ? 'client-slow' : 'timeout'
-      connection.destroy()
-      this.#onAttemptFailed(this.#cell!, why)
+      const isClientSlow = attempt.isSent && !this.#body.isDone && !attempt.connection.isFull
+      attempt.connection.destroy()
+      this.#failAttempt(attempt, !attempt.isSent ? 'connect' : isClientSlow ? 'client-slow' : 'timeout')
       return this.flushRequest()
     }
-    if (this.#phase === 'relaying') this.#deps.cells.countCut(this.#cell!)
+    if (this.#phase === 'relaying') this.#deps.cells.countCut(attempt.cell)
     this.#dropAttempt()
     this.#cut()
   }
 
   onCellFailed(why: CellFailure): void {
+    const attempt = this.#attempt!
     if (this.#phase === 'attempting') {
-      this.#onAttemptFailed(this.#cell!, why)
+      this.#failAttempt(attempt, why)
       return this.flushRequest()
     }
-    const cell = this.#cell!
-    const isRelaying = this.#phase === 'relaying'
-    if (isRelaying) this.#deps.cells.countCut(cell)
+    const { cell } = attempt
+    this.#deps.cells.countCut(cell)
     this.#dropAttempt()
-    if (isRelaying && this.#answer.takeBack()) {
-      this.#refuse(explainFailure(why, 'something', cell, this.#target!.isNamed, this.#route!))
-      return this.flushRequest()
-    }
-    // The answer has begun: its end can neither be had nor be made up.
-    this.#cut()
+    // An answer that has begun can neither be completed nor be made up, unless nothing of it has gone out.
+    if (!this.#answer.takeBack()) return this.#cut()
+    this.#refuse(explainFailure(why, 'something', cell, this.#target!.isNamed, this.#route!))
+    this.flushRequest()
   }
 
-  #onAttemptFailed(cell: Cell, why: FailureReason): void {
-    const { cells } = this.#deps
-    const sent = this.#isSent ? 'something' : 'nothing'
-    if (this.#cell) this.#endAttempt()
-    if (why !== 'full' && why !== 'client-slow') {
-      cells.countFailure(cell, why === 'connect')
-    }
+  #failAttempt(attempt: Attempt, why: FailureReason): void {
+    this.#endAttempt()
+    if (why !== 'client-slow') this.#deps.cells.countFailure(attempt.cell, why === 'connect')
+    this.#onAttemptFailed(attempt.cell, why, attempt.isSent ? 'something' : 'nothing')
+  }
+
+  #onAttemptFailed(cell: Cell, why: FailureReason, sent: 'nothing' | 'something'): void {
     const next = why === 'client-slow' ? null : this.#secondTarget(cell, sent)
     if (next) this.#attemptAgain(next)
     else this.#refuse(explainFailure(why, sent, cell, this.#target!.isNamed, this.#route!))
@@ -316,14 +306,13 @@ export class Exchange implements AnswerReceiver {
 
   #attemptAgain(target: CellTarget): void {
     this.#view!.cells[target.index]!.counters.retries++
-    this.#attempt(target, monotonicNow())
+    this.#begin(target, monotonicNow())
   }
 
   /** The router is behind, says the cell: asks for the topology and picks anew. */
   #redirect(): void {
     this.#client.pauseBody()
     this.#dropAttempt()
-    this.#isSent = false
     this.#deps.refreshTopology().then(() => {
       if (this.#phase !== 'attempting') return
       this.#view = this.#deps.currentView() ?? this.#view
@@ -333,17 +322,14 @@ export class Exchange implements AnswerReceiver {
     }, this.#onDefect)
   }
 
-  /** Takes the connection away from this attempt, whatever is under way on it. */
   #dropAttempt(): void {
-    this.#connection?.destroy()
-    if (this.#cell) this.#endAttempt()
+    this.#attempt?.connection.destroy()
+    this.#endAttempt()
   }
 
   #endAttempt(): void {
-    this.#deps.cells.end(this.#cell!)
-    this.#cell = null
-    this.#connection = null
-    this.#toCell = ''
+    this.#attempt?.end()
+    this.#attempt = null
     this.#body.stopSending()
   }
 
@@ -355,18 +341,17 @@ export class Exchange implements AnswerReceiver {
   }
 
   onSwitch(scan: ResponseScan, text: string): void {
-    const connection = this.#connection!
-    const cell = this.#cell!
+    const attempt = this.#attempt!
+    const { cell, connection } = attempt
     if (!this.#head.isWebSocket) {
       connection.destroy()
-      this.#onAttemptFailed(cell, 'invalid')
+      this.#failAttempt(attempt, 'invalid')
       return this.flushRequest()
     }
-    const { cells } = this.#deps
-    this.#answeredAt = cells.countAnswer(cell, 101, this.#attemptStartedAt)
+    this.#answeredAt = this.#deps.cells.countAnswer(cell, 101, attempt.startedAt)
     const head = formatSwitchHead(scan, text, cell.id, this.#identity.requestId)
     const tunnel = new Tunnel(this.#deps, this.#client, connection, head, () => {
-      cells.end(cell)
+      attempt.end()
       this.#deps.traffic.end()
     })
     this.#phase = 'over'
@@ -375,10 +360,10 @@ export class Exchange implements AnswerReceiver {
   }
 
   onAnswerHead(scan: ResponseScan, text: string, hasBody: boolean): void {
-    const cell = this.#cell!
+    const attempt = this.#attempt!
+    const { cell } = attempt
     const { status } = scan
-    const { limits, deadlines, cells } = this.#deps
-    this.#answeredAt = cells.countAnswer(cell, status, this.#attemptStartedAt)
+    this.#answeredAt = this.#deps.cells.countAnswer(cell, status, attempt.startedAt)
     if (
       status === MISDIRECTED &&
       this.#attempts === 1 &&
@@ -398,21 +383,30 @@ export class Exchange implements AnswerReceiver {
     this.#phase = 'relaying'
     this.#body.forget()
     this.#answer.begin(scan, text, hasBody, this.#mayKeepClient(), cell.id, this.#identity.requestId)
-    this.#connection!.deadline = deadlines.now + limits.idle_timeout_ms
+    attempt.expectMore()
   }
 
   onAnswerData(data: string): void {
-    const { deadlines, limits } = this.#deps
     this.#answer.add(data)
-    if (this.#connection) this.#connection.deadline = deadlines.now + limits.idle_timeout_ms
+    this.#attempt?.expectMore()
+  }
+
+  onAnswerBytes(bytes: Buffer): void {
+    if (!this.#answer.passesBytes) return this.onAnswerData(bytes.toString('latin1'))
+    this.#attempt?.expectMore()
+    if (!this.#answer.writeBytes(bytes)) this.#waitForClient()
   }
 
   onAnswerPause(): void {
     this.#leaveIfAsked()
-    if (this.#answer.flush() || !this.#connection) return
-    this.#connection.pause()
+    if (!this.#answer.flush()) this.#waitForClient()
+  }
+
+  #waitForClient(): void {
+    if (!this.#attempt) return
+    this.#attempt.connection.pause()
     // The client has a time limit of its own for as long as it is waited for.
-    this.#connection.deadline = Number.POSITIVE_INFINITY
+    this.#attempt.connection.deadline = Number.POSITIVE_INFINITY
   }
 
   /**
@@ -426,8 +420,8 @@ export class Exchange implements AnswerReceiver {
   }
 
   /** Where it is under way. */
-  get cell(): Cell | null {
-    return this.#cell
+  get cell(): Cell | undefined {
+    return this.#attempt?.cell
   }
 
   #leaveIfAsked(): void {
@@ -438,9 +432,8 @@ export class Exchange implements AnswerReceiver {
   }
 
   onClientDrain(): void {
-    if (!this.#connection) return
-    this.#connection.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
-    this.#connection.resume()
+    this.#attempt?.expectMore()
+    this.#attempt?.connection.resume()
   }
 
   onAnswerEnd(trailers: string): void {
@@ -466,9 +459,9 @@ export class Exchange implements AnswerReceiver {
     const { tenants, accessLog } = this.#deps
     const { status, isClientKept } = this.#answer
     const tenant = this.#tenant
-    if (tenant) tenants.count(tenant, this.#own !== null || status >= 500)
-    // The end of a long answer is not worth another look at the clock; the head's time is what is compared.
-    const now = this.#answeredAt
+    if (tenant) tenants.count(tenant, status >= (this.#own ? 400 : 500))
+    // The end of a long answer is not worth another look at the clock: what is compared is the head's time.
+    const now = this.#answeredAt || monotonicNow()
     if (accessLog.wants(status, now)) {
       accessLog.write({
         ...this.#identity,
@@ -481,7 +474,7 @@ export class Exchange implements AnswerReceiver {
       })
     }
     this.#leave()
-    this.#client.onExchangeEnd(isClientKept)
+    this.#client.onExchangeEnd(isClientKept, !this.#head.isKeptAlive)
   }
 
   /** Ends without an answer, or in the middle of one: the client sees its connection cut. */

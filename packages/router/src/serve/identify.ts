@@ -5,7 +5,7 @@
  * open, and whether such a request may do anything is the service's own decision. A key that is there but broken, and
  * a token that does not verify, never fail open.
  */
-import { findPartitionKey, type RequestView } from '@cellplane/core'
+import { findPartitionKey, keyByRule, type RequestView } from '@cellplane/core'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { Tenant } from '../decision/tenants.ts'
 import type { ServeDeps } from './deps.ts'
@@ -30,12 +30,15 @@ export function identify(
       return tenants.ofSource(source)
     case 'invalid':
       return { code: 'PARTITION_KEY_INVALID', detail: found.why }
+    case 'misdirected':
+      return { code: 'CONNECTION_MISDIRECTED', detail: found.why }
     case 'token': {
+      const rule = base.partition_key[found.rule]!
       const known = verifier.remembered(found.token, found.claim, base.tokens)
-      if (known !== undefined) return tenants.of(known)
+      if (known !== undefined) return tenants.of(keyByRule(rule, known))
       return verifier
         .verify(found.token, found.claim, base.tokens)
-        .then((verdict) => (verdict.ok ? tenants.of(verdict.tenant) : verdict))
+        .then((verdict) => (verdict.ok ? tenants.of(keyByRule(rule, verdict.tenant)) : verdict))
     }
   }
 }

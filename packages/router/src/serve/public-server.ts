@@ -5,16 +5,26 @@
  * Stopping: no new connections; requests under way go on, and every answer from now on closes its connection; idle
  * connections are kept a moment longer, because a client may be sending on one right now; then what is left is cut.
  */
+
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { RequestScan } from '../http/request-scan.ts'
+import type { TLSSocket } from 'node:tls'
+import type { KeyRule } from '@cellplane/contract'
+import type { RouterConfig } from '../config.ts'
+import { FORWARDING_HEADERS, RequestScan } from '../http/request-scan.ts'
+import { Http2Connection } from '../http2/http2-connection.ts'
+import { ClientTls } from '../tls/client-tls.ts'
+import { startTlsListener, type TlsListener } from '../tls/tls-listener.ts'
 import { ClientConnection, type OpenSocket } from './client-connection.ts'
 import { startDeadlines } from './deadlines.ts'
-import type { ServeDeps } from './deps.ts'
-import { onread, receiveData } from './read-buffer.ts'
+import type { Client, ServeDeps } from './deps.ts'
+import type { Reads } from './read-buffer.ts'
 
 export type PublicServer = {
+  /** Of plain text, or of TLS when there is nothing else. */
   readonly port: number
+  /** Null without TLS. */
+  readonly tls: TlsListener | null
   /** To be called after the topology has changed: streams at cells that leave are told to go. */
   onTopology(): void
   stop(): Promise<void>
@@ -24,7 +34,9 @@ export type PublicServerOptions = Omit<
   ServeDeps,
   'deadlines' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
 > & {
-  listen: { host: string; port: number }
+  listen: RouterConfig['listen']
+  /** How often the files of TLS are looked at. */
+  filesPollMs: number
   /** `own`: each read into a buffer of its own, as when Node cannot be given one. */
   reads?: 'shared' | 'own'
 }
@@ -38,7 +50,7 @@ const BACKLOG = 1_024
 
 export async function startPublicServer(options: PublicServerOptions): Promise<PublicServer> {
   const { cells, limits, log, listen, reads = 'shared' } = options
-  const clients = new Set<ClientConnection>()
+  const clients = new Set<Client>()
   const deadlines = startDeadlines((now) => cells.sweep(now))
   const deps: ServeDeps = {
     ...options,
@@ -51,48 +63,71 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
       }),
     onClientClosed: (client) => clients.delete(client),
   }
-  const welcome = (open: OpenSocket): void => {
-    clients.add(new ClientConnection(deps, open, false))
+  const isFull = () => clients.size >= limits.connections_max
+  const welcome = (open: OpenSocket, tls: ClientTls | null): void => {
+    clients.add(new ClientConnection(deps, open, tls))
   }
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    if (clients.size >= limits.connections_max) return socket.destroy()
-    welcome((receive) => {
-      receiveData(socket, receive)
-      return socket
+  const welcomeSecure = (socket: TLSSocket, { settings, certificateOf, counters }: TlsListener): void => {
+    const tls = new ClientTls(socket, certificateOf)
+    if (socket.alpnProtocol === 'h2') {
+      clients.add(new Http2Connection(deps, socket, tls, settings, counters))
+    } else {
+      welcome((reads) => readingByItself(socket, reads), tls)
+    }
+  }
+
+  async function listenPlain(): Promise<Server> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      if (isFull()) return socket.destroy()
+      welcome((reads) => readingByItself(socket, reads), null)
     })
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ ...listen, reusePort: true, backlog: BACKLOG }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  const onAcceptError = (why: string) => log.error('a connection could not be accepted', { why })
-  // Such as too many open files: one connection could not be accepted, the others go on.
-  server.on('error', (error) => onAcceptError(error.message))
-  if (reads === 'shared') {
-    acceptHandles(server, onAcceptError, (handle) => {
-      if (clients.size >= limits.connections_max) return handle.close()
-      welcome((receive) => {
-        const socket = new Socket({
-          handle,
-          allowHalfOpen: true,
-          onread: onread(receive),
-        } as unknown as SocketOptions)
-        return socket.setNoDelay(true)
+    await listenOn(server, listen)
+    const onAcceptError = (why: string) => log.error('a connection could not be accepted', { why })
+    // Such as too many open files: one connection could not be accepted, the others go on.
+    server.on('error', (error) => onAcceptError(error.message))
+    if (reads === 'shared') {
+      acceptHandles(server, onAcceptError, (handle) => {
+        if (isFull()) return handle.close()
+        welcome((reads) => {
+          const options = { handle, allowHalfOpen: true, onread: reads.options }
+          return new Socket(options as unknown as SocketOptions)
+        }, null)
       })
-    })
+    }
+    return server
+  }
+
+  let tls: TlsListener | null = null
+  let plain: Server | null = null
+  try {
+    if (listen.tls) {
+      tls = await startTlsListener({
+        settings: listen.tls,
+        listenOn: (server) => listenOn(server, { host: listen.host, port: listen.tls?.port ?? listen.port }),
+        isFull,
+        onSecure: welcomeSecure,
+        pollMs: options.filesPollMs,
+        log,
+      })
+    }
+    if (listen.tls?.port !== undefined || !tls) plain = await listenPlain()
+  } catch (error) {
+    tls?.close()
+    await tls?.stop()
+    deadlines.stop()
+    throw error
   }
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port: plain ? (plain.address() as AddressInfo).port : tls!.port,
+    tls,
     onTopology() {
       for (const client of clients) client.leaveLeavingCell()
     },
     async stop() {
       deps.isStopping = true
-      await closeServer(server)
+      tls?.close()
+      if (plain) await closeServer(plain)
       const startedAt = performance.now()
       const isOver = (ms: number) => performance.now() - startedAt >= ms
       for (const client of clients) client.askToLeave()
@@ -101,24 +136,46 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
         await delay(STOP_CHECK_MS)
       }
       for (const client of clients) client.destroy()
+      await tls?.stop()
       cells.close()
       deadlines.stop()
     },
   }
 }
 
-/** The scan that knows the headers of the current partition key rules; a new one when the base is another one. */
-function scanOf({ currentView }: PublicServerOptions): () => RequestScan {
-  let scan = new RequestScan()
-  let rules: unknown
+function readingByItself<S extends Socket>(socket: S, reads: Reads): S {
+  socket.on('data', (bytes: Buffer) => reads.receive(bytes, bytes.length, true))
+  return socket
+}
+
+async function listenOn(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, reusePort: true, backlog: BACKLOG }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** The scan that knows by which headers the router decides; a new one when the base, with its key rules, is another one. */
+function scanOf({ currentView, clientHeaders }: PublicServerOptions): () => RequestScan {
+  const trusted = clientHeaders.forwarded === 'append' ? FORWARDING_HEADERS : []
+  let scan = new RequestScan(trusted)
+  let rules: readonly KeyRule[] | undefined
   return () => {
     const current = currentView()?.snapshot.base.partition_key
     if (current && current !== rules) {
       rules = current
-      scan = new RequestScan(current.flatMap((rule) => (rule.from === 'header' ? [rule.name] : [])))
+      scan = new RequestScan([...trusted, ...current.flatMap(headerOf)])
     }
     return scan
   }
+}
+
+function headerOf(rule: KeyRule): string[] {
+  if (rule.from === 'header') return [rule.name]
+  return rule.from === 'cookie' ? ['cookie'] : []
 }
 
 type Handle = { close(): void }

@@ -1,31 +1,77 @@
 /**
- * One buffer that all sockets of the process read into. What was read is used up before the callback returns: parsed,
- * and taken over as Latin-1 text, which holds any bytes and is written again as the same bytes. So a connection that is
- * idle holds no buffer, and no read allocates one.
+ * Where sockets read into. Nearly always that is one buffer that all sockets of the process share: what was read is used
+ * up before the callback returns, parsed and taken over as Latin-1 text, which holds any bytes and is written again as
+ * the same bytes. So a connection that is idle holds no buffer, and no read allocates one.
  *
- * 16 KB: Node writes text of up to that size without a copy on the heap. Measured on bodies of 1 MiB, 64 KB costs 70 %
- * more processor time (`npm run bench:router -- --rows bodies`).
+ * A large body is another matter: its bytes are only passed on, and making text of them and bytes again costs two
+ * copies. A socket that streams one reads into a buffer of its own meanwhile, whose bytes are written as they are. They
+ * must have gone out before the socket is read again; the kernel usually takes them at once.
  */
-import type { Socket } from 'node:net'
+import type { OnReadOpts } from 'node:net'
 
-const READ_BYTES_MAX = 16_384
+/** Node writes text of up to this size without a copy on the heap. */
+const SHARED_BYTES = 16_384
 
-const shared = Buffer.allocUnsafeSlow(READ_BYTES_MAX)
+/** `npm run bench:router -- --rows bodies-up,bodies-down` compares sizes. */
+const OWN_BYTES = 65_536
 
-export type Receive = (bytes: Buffer, length: number) => void
+/** A body from this size on is worth a buffer; what is smaller comes with one or two reads. */
+export const LARGE_BODY_BYTES = 131_072
 
-/** For `new Socket` and `connect`: reads go to the shared buffer. */
-export function onread(receive: Receive): { buffer: Buffer; callback: (length: number) => boolean } {
-  return {
-    buffer: shared,
-    callback(length) {
-      receive(shared, length)
-      return true
-    },
-  }
+/** In use at once, beyond which large bodies go as text like the others; and kept for the next one. */
+const OWN_BUFFERS_MAX = 512
+const SPARES_MAX = 16
+
+const shared = Buffer.allocUnsafeSlow(SHARED_BYTES)
+const spares: Buffer[] = []
+let ownCount = 0
+
+/** `bytes` are valid until the callback returns; if `isOwn`, until the socket is read again. */
+export type Receive = (bytes: Buffer, length: number, isOwn: boolean) => void
+
+/** The reads of one socket. */
+export type Reads = {
+  /** For sockets that read by themselves, such as those of TLS: each read has a buffer of its own. */
+  readonly receive: Receive
+  /** For `new Socket` and `connect`. */
+  readonly options: OnReadOpts
+  /** From the next read on, bytes come in a buffer of the socket's own, if there is one to be had. */
+  readOwn(): void
+  /** From the next read on, they come in the shared one again. `isFree`: nothing of the own one is still to be written. */
+  readShared(isFree: boolean): void
 }
 
-/** For sockets that read by themselves, such as those of TLS: the same bytes in buffers of their own. */
-export function receiveData(socket: Socket, receive: Receive): void {
-  socket.on('data', (bytes: Buffer) => receive(bytes, bytes.length))
+export function createReads(receive: Receive): Reads {
+  let own: Buffer | null = null
+  let next: Buffer | undefined = shared
+  // Node asks for the first buffer, and after each read for the next; undefined leaves things as they are, which its
+  // types do not know.
+  const takeNext = () => {
+    const taken = next
+    next = undefined
+    return taken
+  }
+  return {
+    receive,
+    options: {
+      buffer: takeNext as () => Buffer,
+      callback(length, bytes) {
+        receive(bytes as Buffer, length, bytes !== shared)
+        return true
+      },
+    },
+    readOwn() {
+      if (own || ownCount >= OWN_BUFFERS_MAX) return
+      ownCount++
+      own = spares.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES)
+      next = own
+    },
+    readShared(isFree) {
+      if (!own) return
+      ownCount--
+      if (isFree && spares.length < SPARES_MAX) spares.push(own)
+      own = null
+      next = shared
+    },
+  }
 }

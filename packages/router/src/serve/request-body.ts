@@ -31,6 +31,11 @@ export class RequestBody {
     return this.#kept === '' && this.isReplayable
   }
 
+  /** What comes needs no framing and is not kept: its bytes may be passed on as they are. */
+  get passesBytes(): boolean {
+    return !this.isReplayable && !this.#isChunked
+  }
+
   /** Takes a part; returns it as it goes to the cell, or nothing when there is none to send it to. */
   add(data: string): string {
     if (this.isReplayable) {

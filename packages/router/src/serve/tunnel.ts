@@ -73,6 +73,10 @@ export class Tunnel implements AnswerReceiver {
     this.#toClient += data
   }
 
+  onAnswerBytes(bytes: Buffer): void {
+    this.onAnswerData(bytes.toString('latin1'))
+  }
+
   onAnswerPause(): void {
     this.#stayAwake()
     this.#leaveIfAsked()

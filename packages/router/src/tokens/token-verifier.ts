@@ -1,13 +1,14 @@
 /**
  * Bearer token → the tenant that it proves, or why it proves none.
  *
- * A signature costs about 150 µs to check, so tokens that were verified are remembered until they expire: by their
- * SHA-256, so that memory holds no token, together with the policy that they were checked against, so that a stricter
- * policy asks anew. Failures are not remembered; there is no end of wrong tokens.
+ * A signature costs about 150 µs to check, so tokens that were verified are remembered until they expire, with the claim
+ * and for the policy that they were checked against: a stricter policy asks anew. They are compared as a whole; a digest
+ * in their place would cost more than all the rest of the look-up, and the process has them in its buffers anyway.
+ * Failures are not remembered; there is no end of wrong tokens.
  */
-import { hash } from 'node:crypto'
 import { partitionKeyProblem, type TokenPolicy } from '@cellplane/contract'
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { copyText } from '../http/request-head.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 export type TokenVerdict =
@@ -29,38 +30,51 @@ export type TokenVerifier = {
 /** Clocks of issuers and routers differ a little; a token from two seconds in the future is no attack. */
 const CLOCK_TOLERANCE_SECONDS = 5
 
+type Remembered = { tenant: string; claim: string; expiresAt: number }
+
 export function createTokenVerifier(keys: SigningKeys, cachedMax: number): TokenVerifier {
-  const verified = new Map<string, { tenant: string; expiresAt: number }>()
+  const verified = new Map<string, Remembered>()
+  let policyOfCache: TokenPolicy | null = null
+  let policyTextOfCache = ''
   let keysOfCache: JWTVerifyGetKey | null = null
 
-  function remember(digest: string, tenant: string, expiresAt: number): void {
+  function remember(token: string, remembered: Remembered): void {
     if (cachedMax === 0) return
     if (verified.size >= cachedMax) verified.delete(verified.keys().next().value!)
-    verified.set(digest, { tenant, expiresAt })
+    verified.set(copyText(token), remembered)
+  }
+
+  /** What was concluded from other keys, or for another policy, is not what holds now. A new base repeats the policy. */
+  function forgetOthers(policy: TokenPolicy): void {
+    if (keysOfCache === keys.current && policyOfCache === policy) return
+    const text = JSON.stringify(policy)
+    if (keysOfCache !== keys.current || policyTextOfCache !== text) verified.clear()
+    keysOfCache = keys.current
+    policyOfCache = policy
+    policyTextOfCache = text
   }
 
   return {
     remembered(token, claim, policy) {
-      if (!policy || keysOfCache !== keys.current) return undefined
-      const known = verified.get(digestOf(token, claim, policy))
-      return known && known.expiresAt > Date.now() ? known.tenant : undefined
+      if (!policy || !keys.current) return undefined
+      forgetOthers(policy)
+      const known = verified.get(token)
+      return known && known.claim === claim && known.expiresAt > Date.now() ? known.tenant : undefined
     },
     async verify(token, claim, policy) {
       if (!policy) return unavailable('this fleet’s topology names no token issuer')
       if (!keys.current) await keys.refresh()
       if (!keys.current) return unavailable('the keys that sign tokens are not known yet')
-      if (keysOfCache !== keys.current) {
-        keysOfCache = keys.current
-        verified.clear()
-      }
+      forgetOthers(policy)
+
       const checked = await check(token, policy, keys)
       if (!checked.ok) return checked
       const tenant = checked.payload[claim]
       if (typeof tenant !== 'string') return invalid(`the token has no claim "${claim}" that is a string`)
       const why = partitionKeyProblem(tenant)
       if (why) return { ok: false, code: 'PARTITION_KEY_INVALID', detail: `in the claim "${claim}" ${why}` }
-      if (keysOfCache === keys.current)
-        remember(digestOf(token, claim, policy), tenant, checked.payload.exp! * 1000)
+      const isCurrent = keysOfCache === keys.current && policyOfCache === policy
+      if (isCurrent) remember(token, { tenant, claim, expiresAt: checked.payload.exp! * 1000 })
       return { ok: true, tenant }
     },
     get cachedCount() {
@@ -116,16 +130,3 @@ function explain(error: unknown): Failed {
 
 const invalid = (detail: string): Failed => ({ ok: false, code: 'TOKEN_INVALID', detail })
 const unavailable = (detail: string): Failed => ({ ok: false, code: 'KEYS_UNAVAILABLE', detail })
-
-/** Policies are few and long-lived: one of a topology at a time. */
-const policyTexts = new WeakMap<TokenPolicy, string>()
-
-function digestOf(token: string, claim: string, policy: TokenPolicy): string {
-  let text = policyTexts.get(policy)
-  if (text === undefined) {
-    const { issuer, audience, algorithms } = policy
-    text = JSON.stringify([issuer, audience, algorithms])
-    policyTexts.set(policy, text)
-  }
-  return hash('sha256', `${claim.length} ${claim}${text}${token}`, 'base64')
-}
