@@ -2,7 +2,8 @@
  * cellplane's router: the real process with the real configuration file, everything on. It starts cold from the last
  * good documents in its state directory; there is no control plane.
  */
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseRouterConfig } from '@cellplane/router'
@@ -30,10 +31,23 @@ export const cellplane: Contestant = {
     const started = startPinned([process.execPath, MAIN, '--config', file], {
       core: environment.core,
       outputFile: join(folder, 'output.log'),
+      env: { NODE_COMPILE_CACHE: compiledCode(environment.folder) },
     })
     const line = await started.untilOutput(/\{.*"router listening".*\}/)
     return { ...started, port: Number((JSON.parse(line[0]) as { port: number }).port) }
   },
+}
+
+/**
+ * The router's compiled code, made once, as `cellplane up` keeps it: a worker that compiles its sources itself has the
+ * compiler's memory on top. A start without a configuration loads everything, ends, and leaves the cache behind.
+ */
+function compiledCode(folder: string): string {
+  const cache = join(folder, 'compiled')
+  if (!existsSync(cache)) {
+    spawnSync(process.execPath, [MAIN], { env: { ...process.env, NODE_COMPILE_CACHE: cache } })
+  }
+  return cache
 }
 
 /** Undefined when this router can speak TLS to clients; else why not. */
