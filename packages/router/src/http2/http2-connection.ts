@@ -89,6 +89,8 @@ export class Http2Connection implements Client {
     // 'close' of the socket follows, and says the rest.
     this.#session.on('error', () => {})
     socket.on('error', () => {})
+    // The public port's sockets may be half-open, which HTTP/2 has no use for: a client that ends is gone.
+    socket.on('end', () => this.destroy())
     socket.on('close', () => {
       deps.deadlines.forget(this)
       deps.onClientClosed(this)
@@ -159,8 +161,9 @@ export class Http2Connection implements Client {
 
   #onStreamClosed(client: ClientConnection): void {
     this.#streams.delete(client)
-    if (this.#streams.size > 0 || this.#isLeaving) return
-    this.deadline = this.#deps.deadlines.now + this.#deps.limits.client_idle_timeout_ms
+    if (this.#streams.size > 0) return
+    const { deadlines, limits } = this.#deps
+    this.deadline = deadlines.now + (this.#isLeaving ? LEAVING_MS : limits.client_idle_timeout_ms)
   }
 
   /** By the client, or by nghttp2 for what the client sent. */

@@ -174,6 +174,27 @@ describe('HTTP/2 to clients', () => {
     assert.equal(answer.headers.te, undefined)
   })
 
+  test('text beyond ASCII crosses in both directions as the bytes that were sent', async () => {
+    const bytes = Buffer.from('mühle-東京').toString('latin1')
+    for (const fake of ground.fleet.cells) {
+      fake.answer = ({ headers }, response) => {
+        response.setHeader('x-tenant', headers['cellplane-tenant']!)
+        response.end(headers['x-note'])
+      }
+    }
+    const client = await rawClient()
+    client.headers(1, [...REQUEST_FIELDS, ['x-tenant', bytes], ['x-note', bytes]])
+    await until('the body', () => client.bodyOf(1) !== '')
+    assert.equal(client.bodyOf(1), Buffer.from(bytes).toString('latin1'))
+    client.destroy()
+    const { headers } = await get(session, '/', { 'x-tenant': 'acme', 'x-note': 'a' })
+    assert.equal(headers['x-tenant'], 'acme')
+    for (const fake of ground.fleet.cells) {
+      fake.answer = (_seen, response) => response.setHeader('x-note', bytes).end()
+    }
+    assert.equal((await get(session)).headers['x-note'], bytes)
+  })
+
   test('many requests are under way at once on one connection, each with its own answer', async () => {
     cell().answer = ({ path }, response) => response.end(path)
     const paths = Array.from({ length: 300 }, (_, i) => `/${i}`)
@@ -277,6 +298,19 @@ describe('HTTP/2 to clients', () => {
     await until('the cell to be told', () => isAborted)
     cell().intercept = () => false
     assert.equal((await get(session, '/', { 'x-tenant': tenant })).status, 200)
+  })
+
+  test('a client that goes away takes back everything it asked for', async () => {
+    cell().intercept = () => true
+    const { arrivals } = cell()
+    const client = await ground.connectHttp2(router.port)
+    for (let i = 0; i < 20; i++) {
+      client.request({ ...HOST, ':path': '/', 'x-tenant': tenant }).on('error', () => {})
+    }
+    await until('them at the cell', () => cell().arrivals === arrivals + 20)
+    client.destroy()
+    await until('nothing under way', async () => (await ground.status(router.adminPort)).in_flight === 0)
+    cell().intercept = () => false
   })
 
   test('an answer that breaks off is a reset, not an end', async () => {

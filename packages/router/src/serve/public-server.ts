@@ -5,7 +5,6 @@
  * Stopping: no new connections; requests under way go on, and every answer from now on closes its connection; idle
  * connections are kept a moment longer, because a client may be sending on one right now; then what is left is cut.
  */
-
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'

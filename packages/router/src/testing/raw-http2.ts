@@ -69,6 +69,11 @@ export function rawHttp2(socket: TLSSocket) {
     resetOf(stream: number): number | undefined {
       return frames.find((f) => f.type === FRAME.reset && f.stream === stream)?.payload.readUInt32BE()
     },
+    /** What came of a stream's body, as Latin-1. */
+    bodyOf(stream: number): string {
+      const data = frames.filter((f) => f.type === FRAME.data && f.stream === stream)
+      return Buffer.concat(data.map(({ payload }) => payload)).toString('latin1')
+    },
     /** Codes of the GOAWAY frames. */
     get goaways(): number[] {
       return frames.filter(({ type }) => type === FRAME.goaway).map(({ payload }) => payload.readUInt32BE(4))
