@@ -77,7 +77,8 @@ export class ClientConnection {
   #tunnelCell: Cell | null = null
   #closingBytes = -1
 
-  constructor(deps: ServeDeps, open: OpenSocket, tls: ClientTls | null) {
+  /** `address` is the client's, where it is known without asking the socket. */
+  constructor(deps: ServeDeps, open: OpenSocket, tls: ClientTls | null, address?: string) {
     this.#deps = deps
     this.tls = tls
     this.#reads = createReads((bytes, length, isOwn) => {
@@ -90,7 +91,7 @@ export class ClientConnection {
       }
     })
     this.#socket = open(this.#reads)
-    this.source = (this.#socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
+    this.source = plainAddress(address ?? this.#socket.remoteAddress ?? '')
     this.deadline = deps.deadlines.now + deps.limits.head_timeout_ms
     this.#socket.on('drain', () => this.#onDrain())
     this.#socket.on('end', () => this.#onEnd())
@@ -400,4 +401,11 @@ export class ClientConnection {
     this.#tunnel = null
     receiver?.onClientGone()
   }
+}
+
+const MAPPED = '::ffff:'
+
+/** An IPv4 address that arrived on an IPv6 socket, as itself. */
+function plainAddress(address: string): string {
+  return address.startsWith(MAPPED) && address.includes('.') ? address.slice(MAPPED.length) : address
 }

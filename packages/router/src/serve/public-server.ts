@@ -63,8 +63,8 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     onClientClosed: (client) => clients.delete(client),
   }
   const isFull = () => clients.size >= limits.connections_max
-  const welcome = (open: OpenSocket, tls: ClientTls | null): void => {
-    clients.add(new ClientConnection(deps, open, tls))
+  const welcome = (open: OpenSocket, tls: ClientTls | null, address?: string): void => {
+    clients.add(new ClientConnection(deps, open, tls, address))
   }
   const welcomeSecure = (socket: TLSSocket, { settings, certificateOf, counters }: TlsListener): void => {
     const tls = new ClientTls(socket, certificateOf)
@@ -87,10 +87,14 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     if (reads === 'shared') {
       acceptHandles(server, onAcceptError, (handle) => {
         if (isFull()) return handle.close()
-        welcome((reads) => {
-          const options = { handle, allowHalfOpen: true, onread: reads.options }
-          return new Socket(options as unknown as SocketOptions)
-        }, null)
+        welcome(
+          (reads) => {
+            const options = { handle, allowHalfOpen: true, onread: reads.options }
+            return new Socket(options as unknown as SocketOptions)
+          },
+          null,
+          addressOf(handle),
+        )
       })
     }
     return server
@@ -177,7 +181,7 @@ function headerOf(rule: KeyRule): string[] {
   return rule.from === 'cookie' ? ['cookie'] : []
 }
 
-type Handle = { close(): void }
+type Handle = { close(): void; getpeername?(into: { address?: string }): number }
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
 type ListeningServer = Server & {
   _handle?: { onconnection?: (status: number, handle: Handle | undefined) => void }
@@ -200,6 +204,14 @@ function acceptHandles(
     else accept(handle)
   }
 }
+
+/** The client's address without a socket's detour, which makes an object for each; undefined when it has left already. */
+function addressOf(handle: Handle): string | undefined {
+  peer.address = ''
+  return handle.getpeername?.(peer) === 0 ? peer.address : undefined
+}
+
+const peer = { address: '' }
 
 /** Stops listening. Connections that were accepted are not the server's. */
 function closeServer(server: Server): Promise<void> {
