@@ -5,8 +5,8 @@
  * with CR LF, a name is a token directly before its colon, a value has no control character, no line is folded. So a
  * head that passed can be forwarded as the bytes that came, less the lines that end at the router.
  */
-import { CLASSES, COLON, CR, LF, SPACE, TAB, TOKEN, UNDERSCORE, VALUE } from './character-classes.ts'
-import { CUT, type HeaderNames, hashNameByte, ID_PREFIX_CUT, NAME_HASH_SEED } from './header-names.ts'
+import { CLASSES, COLON, CR, LF, SPACE, TAB, TOKEN, VALUE } from './character-classes.ts'
+import { CUT, type HeaderNames, ID_IMITATION, ID_UNKNOWN } from './header-names.ts'
 
 /** More lines than any client sends; each costs a few bytes of bookkeeping. */
 export const HEADER_LINES_MAX = 128
@@ -75,16 +75,9 @@ export function scanHeaderLines(scan: HeadScan, bytes: Uint8Array, start: number
     }
     if (lines === HEADER_LINES_MAX) return scan.refuseLines(`more than ${HEADER_LINES_MAX} header lines`)
 
-    let hash = NAME_HASH_SEED | 0
-    let hasUnderscore = false
-    let byte = 0
-    for (; at < limit; at++) {
-      byte = bytes[at]!
-      if ((CLASSES[byte]! & TOKEN) === 0) break
-      hash = hashNameByte(hash, byte)
-      if (byte === UNDERSCORE) hasUnderscore = true
-    }
+    while (at < limit && (CLASSES[bytes[at]!]! & TOKEN) !== 0) at++
     if (at >= limit) return INCOMPLETE
+    const byte = bytes[at]!
     if (byte !== COLON || at === lineStart) return scan.refuse(nameProblem(byte, at === lineStart))
     const nameEnd = at++
 
@@ -104,10 +97,10 @@ export function scanHeaderLines(scan: HeadScan, bytes: Uint8Array, start: number
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SPACE || bytes[valueEnd - 1] === TAB)) valueEnd--
     at += 2
 
-    const id = names.find(hash, bytes, lineStart, nameEnd)
-    if (id === -1) continue
+    const id = names.find(bytes, lineStart, nameEnd)
+    if (id === ID_UNKNOWN) continue
     let isCut = true
-    if (id !== ID_PREFIX_CUT && !hasUnderscore) {
+    if (id !== ID_IMITATION) {
       const { name, fate, isSingle } = names.list[id]!
       if (valueStarts[id]! >= 0 && isSingle) return scan.refuse(`the header ${name} is given more than once`)
       valueStarts[id] = valueStart

@@ -1,12 +1,11 @@
 /**
- * The header names that mean something to a router, found by a hash that the scan computes while it reads a name. All
- * other names cost nothing more.
+ * The header names that mean something to a router, found by a small hash table. Other names cost next to nothing.
  *
  * A name is known in its CGI-like spelling as well (`x_request_id`), but then only to be taken out: what a server behind
  * the router might read as the router's own word must not come from a client, and must not be read by the router.
  */
 import { CELLPLANE_HEADER_PREFIX } from '@cellplane/contract'
-import { SPELLING } from './character-classes.ts'
+import { SPELLING, UNDERSCORE } from './character-classes.ts'
 
 /** Passes as it came. */
 export const KEEP = 0
@@ -23,8 +22,8 @@ export type HeaderName = {
 export type HeaderNames = {
   /** Indexed by the ids that `find` returns. */
   readonly list: readonly HeaderName[]
-  /** Id of a name whose spelling hashes to `hash`, or -1. `start` and `end` bound the name in `bytes`. */
-  find(hash: number, bytes: Uint8Array, start: number, end: number): number
+  /** Id of the name from `start` to `end`, which is not empty; ID_UNKNOWN or ID_IMITATION. */
+  find(bytes: Uint8Array, start: number, end: number): number
   /** Id of a lower-case name, or -1. */
   idOf(name: string): number
 }
@@ -32,46 +31,54 @@ export type HeaderNames = {
 /** Families of names that only a router may use. */
 const PREFIXES_CUT = [CELLPLANE_HEADER_PREFIX, 'x-forwarded-']
 
-/** What `find` returns for a member of such a family. */
-export const ID_PREFIX_CUT = -2
+/** What `find` returns for a name that means nothing to the router. */
+export const ID_UNKNOWN = -1
 
-export const NAME_HASH_SEED = 0x811c9dc5
+/** What it returns for a member of such a family, and for a known name in its CGI-like spelling. */
+export const ID_IMITATION = -2
 
-/** One step of the hash: FNV-1a over the spelling. It only has to tell few names apart; `find` compares in the end. */
-export function hashNameByte(hash: number, byte: number): number {
-  return Math.imul(hash ^ SPELLING[byte]!, 0x01000193)
-}
-
-/** Twice the names and more, so that a probe is short. */
+/** Many times the names, so that a probe is short. */
 const TABLE_SIZE = 256
+
+/**
+ * By the length and three letters. It only has to tell most names apart: `find` compares in the end. A hash of every
+ * letter cost as much as checking the letters.
+ */
+function placeOf(bytes: Uint8Array, start: number, end: number): number {
+  const first = SPELLING[bytes[start]!]!
+  const middle = SPELLING[bytes[(start + end) >> 1]!]!
+  const last = SPELLING[bytes[end - 1]!]!
+  return ((end - start) * 31 + first * 3 + middle * 7 + last * 17) & (TABLE_SIZE - 1)
+}
 
 export function compileHeaderNames(list: readonly HeaderName[]): HeaderNames {
   if (list.length > TABLE_SIZE / 2) throw new RangeError(`${list.length} header names; at most 128 fit`)
   const ids = new Int16Array(TABLE_SIZE).fill(-1)
-  const hashes = Int32Array.from(list, ({ name }) => hashOf(name))
-  const spellings = list.map(({ name }) => Uint8Array.from(name, (character) => character.charCodeAt(0)))
+  const spellings = list.map(({ name }) => bytesOf(name))
+  const prefixes = PREFIXES_CUT.map(bytesOf)
   const idByName = new Map(list.map(({ name }, id) => [name, id]))
-  const prefixes = PREFIXES_CUT.map((prefix) => Uint8Array.from(prefix, (c) => c.charCodeAt(0)))
-  for (const [id, hash] of hashes.entries()) {
-    let place = hash & (TABLE_SIZE - 1)
+  for (const [id, spelling] of spellings.entries()) {
+    let place = placeOf(spelling, 0, spelling.length)
     while (ids[place]! >= 0) place = (place + 1) & (TABLE_SIZE - 1)
     ids[place] = id
   }
 
   return {
     list,
-    find(hash, bytes, start, end) {
-      let place = hash & (TABLE_SIZE - 1)
+    find(bytes, start, end) {
+      let place = placeOf(bytes, start, end)
       for (let id = ids[place]!; id >= 0; id = ids[place]!) {
-        if (hashes[id] === hash && isSpelled(bytes, start, end, spellings[id]!)) return id
+        if (isSpelled(bytes, start, end, spellings[id]!)) {
+          return hasUnderscore(bytes, start, end) ? ID_IMITATION : id
+        }
         place = (place + 1) & (TABLE_SIZE - 1)
       }
       for (const prefix of prefixes) {
         if (end - start > prefix.length && isSpelled(bytes, start, start + prefix.length, prefix)) {
-          return ID_PREFIX_CUT
+          return ID_IMITATION
         }
       }
-      return -1
+      return ID_UNKNOWN
     },
     idOf: (name) => idByName.get(name) ?? -1,
   }
@@ -83,8 +90,11 @@ function isSpelled(bytes: Uint8Array, start: number, end: number, spelling: Uint
   return true
 }
 
-function hashOf(name: string): number {
-  let hash = NAME_HASH_SEED | 0
-  for (let i = 0; i < name.length; i++) hash = hashNameByte(hash, name.charCodeAt(i))
-  return hash
+function hasUnderscore(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) return true
+  return false
+}
+
+function bytesOf(name: string): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0))
 }
