@@ -34,6 +34,7 @@ test('a partition key is 1–256 bytes of text without control characters or out
   assert.match(partitionKeyProblem('é'.repeat(129)) ?? '', /longer than 256/)
   assert.match(partitionKeyProblem('a\r\nb') ?? '', /control/)
   assert.match(partitionKeyProblem(' a') ?? '', /white space/)
+  assert.match(partitionKeyProblem('a\ud800') ?? '', /well-formed/)
 })
 
 test('a problem with a key does not repeat the key', () => {

@@ -14,6 +14,8 @@ export function partitionKeyProblem(key: string): string | undefined {
   if (key.length > PARTITION_KEY_BYTES_MAX || utf8Length(key) > PARTITION_KEY_BYTES_MAX) {
     return `the partition key is longer than ${PARTITION_KEY_BYTES_MAX} bytes`
   }
+  // Half a surrogate pair has no UTF-8: in a header, two such keys would be one.
+  if (!key.isWellFormed()) return 'the partition key is not well-formed Unicode'
   if (CONTROL.test(key)) return 'the partition key has a control character'
   if (key.trim() !== key) return 'the partition key starts or ends with white space'
   return undefined

@@ -38,6 +38,7 @@ export const PROBLEM_CODES = {
   SHARD_UNAVAILABLE: [503, 'No cell of the shard could answer'],
   NO_TOPOLOGY: [503, 'No topology has been accepted yet'],
   OVERLOADED: [503, 'Overloaded'],
+  TENANT_SUSPENDED: [503, 'Requests of this tenant crashed cells'],
   UPSTREAM_TIMEOUT: [504, 'The cell did not answer in time'],
   UPSTREAM_INVALID: [502, 'The cell’s answer was not valid'],
   // What a change may not do

@@ -1,9 +1,13 @@
 /** The parts of a fleet's configuration that a router also reads: how to find the partition key, who issues tokens, what may fail over. */
 import { z } from 'zod'
 
+/** Servers behind the router may read `_` as `-`, and `cellplane-*` as a router's word: neither can be a client's. */
 const headerName = z
   .string()
-  .regex(/^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'a header name is lower case, 1–64 token characters')
+  .regex(
+    /^(?!cellplane-)[a-z0-9!#$%&'*+.^`|~-]{1,64}$/,
+    'a header name is lower case, 1–64 token characters without "_", and does not begin with "cellplane-"',
+  )
 
 /**
  * `lower-case`: A–Z of the key become a–z, and nothing else changes, which is how DNS compares names and what every proxy
@@ -98,6 +102,10 @@ export type Delivery = z.infer<typeof deliverySchema>
 
 export const methodSchema = z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
+/** What a cell under pressure sheds first: `low`, then `normal`, then `high`. */
+export const prioritySchema = z.enum(['high', 'normal', 'low'])
+export type Priority = z.infer<typeof prioritySchema>
+
 /** A route: the first whose method and path match decides. `{name}` matches one segment, a last `*` the rest. */
 export const routeSchema = z.strictObject({
   methods: z.array(methodSchema).min(1).optional().describe('All methods when left out.'),
@@ -114,6 +122,11 @@ export const routeSchema = z.strictObject({
     .describe(
       '`redirect`: the router answers 307 with the public URL of the tenant’s cell. The fleet’s when left out.',
     ),
+  priority: prioritySchema
+    .optional()
+    .describe(
+      'A cell at its ceiling sheds `low` first, then `normal`. `normal` when left out. A request that says `priority: u=7` (RFC 9218: background) counts as `low`.',
+    ),
   cell_in: z
     .string()
     .regex(/^[a-z_]+$/)
@@ -125,7 +138,7 @@ export const routeSchema = z.strictObject({
 export type Route = z.infer<typeof routeSchema>
 
 /** How a cell of the shard is chosen. */
-export const choiceSchema = z.enum(['home-first', 'least-loaded'])
+export const choiceSchema = z.enum(['home-first', 'least-loaded', 'weighted'])
 export type Choice = z.infer<typeof choiceSchema>
 
 export const fleetKindSchema = z.enum(['stateless', 'stateful'])

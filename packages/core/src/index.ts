@@ -1,5 +1,7 @@
 /** @cellplane/core: placement, topology, routing, health, blast radius, sizing. Pure: no clock, no randomness, no I/O. */
 
+export * from './admission/adaptive-limit.ts'
+export * from './admission/priority.ts'
 export * from './admission/rate.ts'
 export * from './blast-radius/blast-radius.ts'
 export * from './cells/lifecycle.ts'
@@ -7,6 +9,7 @@ export * from './cells/slots.ts'
 export * from './cells/stores.ts'
 export { bucketOf, hashKey } from './hash/bucket.ts'
 export { xxh32 } from './hash/xxh32.ts'
+export * from './health/crash-suspects.ts'
 export * from './health/fleet.ts'
 export * from './health/outliers.ts'
 export * from './health/probes.ts'

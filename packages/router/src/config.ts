@@ -168,6 +168,12 @@ const limitsSchema = z.strictObject({
     .max(65_535)
     .default(256)
     .describe('Requests under way at one cell: a cell that hangs holds these, not the whole process.'),
+  adaptive: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'Whether a cell whose latency grows by queueing is given less than its ceiling; `bench:overload` shows both.',
+    ),
   tokens_cached_max: z.int().min(0).max(1_000_000).default(10_000),
   tenants_tracked_max: z
     .int()

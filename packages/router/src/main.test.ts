@@ -1,59 +1,16 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { createAuthority, issue } from './testing/certificates.ts'
 import { type Received, send } from './testing/client.ts'
-import { type FakeFleet, type RouterOptions, startFakeFleet } from './testing/fake-fleet.ts'
+import { startFakeFleet } from './testing/fake-fleet.ts'
+import { freePort, runMain as run, type Spawned, spawnRouter } from './testing/router-process.ts'
 import { until } from './testing/wait.ts'
-
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
-
-type Spawned = { child: ChildProcess; adminPort: number; output(): string }
-
-/** Runs `main.ts` as a process and waits until it listens. `children` gets it at once, to be killed whatever happens. */
-async function spawnRouter(
-  fleet: FakeFleet,
-  children: ChildProcess[],
-  options: RouterOptions,
-  stdio: 'pipe' | 'ipc' = 'pipe',
-): Promise<Spawned> {
-  const file = join(fleet.folder, `${options.router}.json`)
-  await writeFile(file, JSON.stringify(fleet.configOf(options)))
-  const { child, output } = run(['--config', file], stdio)
-  children.push(child)
-  const line = await until('the router to listen', () => {
-    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${output()}`)
-    return /\{.*"router listening".*\}/.exec(output())?.[0]
-  })
-  return { child, adminPort: JSON.parse(line).admin_port, output }
-}
-
-function run(args: string[], stdio: 'pipe' | 'ipc' = 'pipe') {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['pipe', 'pipe', 'pipe', ...(stdio === 'ipc' ? (['ipc'] as const) : [])],
-  })
-  let text = ''
-  for (const stream of [child.stdout!, child.stderr!]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk
-    })
-  }
-  return { child, output: () => text }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const isReady = async ({ adminPort }: { adminPort: number }) =>
   (await send(adminPort, { path: '/readyz' })).status === 200
@@ -220,7 +177,7 @@ describe('the router’s process', { concurrency: 3 }, () => {
           fleet,
           children,
           { router: `router-${stdio}`, parent_bound: true },
-          stdio,
+          { stdio },
         )
         if (stdio === 'ipc') child.disconnect()
         else child.stdin!.end()

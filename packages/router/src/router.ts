@@ -9,13 +9,15 @@
 import { readFile } from 'node:fs/promises'
 import { formatProblems, type TrustedKeys, trustedKeysOf } from '@cellplane/contract'
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
+import { createAddresses } from './cells/addresses.ts'
 import { createCells, TICK_MS } from './cells/cells.ts'
 import type { RouterConfig } from './config.ts'
+import { createCrashWatch } from './decision/crash-watch.ts'
 import { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
 import { createTenants } from './decision/tenants.ts'
 import { openLastGood } from './documents/last-good.ts'
 import { createRefusals } from './documents/refusals.ts'
-import { startTopologyFollower } from './documents/topology-follower.ts'
+import { startTopologyFollower, type Topology } from './documents/topology-follower.ts'
 import { createLogger, type Logger } from './log.ts'
 import { startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
@@ -56,7 +58,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
   const url = topology.url.replace(/\/$/, '')
   const lastGood = await openLastGood(config.state_dir)
   const refusals = createRefusals(log)
-  const cells = createCells(config.fleet, routerKey, limits.sockets_per_cell_max, log)
+  const cells = createCells(config.fleet, routerKey, limits, log)
   const tenants = createTenants(limits.tenants_tracked_max)
   const traffic = createTraffic()
 
@@ -71,10 +73,21 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     const verifier = createTokenVerifier(keys, limits.tokens_cached_max)
 
     const pollMs = config.poll_seconds * 1000
-    const cellTls: CellTls = await startCellTls(config.cells_tls, pollMs, log)
+    const addresses = createAddresses()
+    const cellTls: CellTls = await startCellTls(config.cells_tls, addresses, pollMs, log)
     stops.push(() => cellTls.stop())
 
     let view: RoutingView | null = null
+    const crashes = createCrashWatch({
+      log,
+      onChange: () => follower.current && renewView(follower.current),
+    })
+    stops.push(() => crashes.stop())
+    const renewView = (current: Topology) => {
+      const previous = view
+      view = buildRoutingView(current, cells.arrays, crashes.suspended, previous)
+      if (view !== previous) tenants.forgetShards()
+    }
     let server: PublicServer | null = null
     const follower = await startTopologyFollower({
       url,
@@ -88,12 +101,15 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       log,
       onTopology(current) {
         cells.adopt(current)
-        view = buildRoutingView(current, cells.arrays, view)
+        renewView(current)
         server?.onTopology()
       },
     })
     stops.push(() => follower.stop())
-    const ticking = setInterval(() => cells.tick(), TICK_MS)
+    const ticking = setInterval(() => {
+      cells.tick()
+      crashes.tick()
+    }, TICK_MS)
     stops.push(() => clearInterval(ticking))
 
     const reporter = startReporter({
@@ -113,6 +129,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
         fleet: config.fleet,
         startedAt: new Date().toISOString(),
         cells,
+        crashes,
         traffic,
         refusals,
         verifier,
@@ -130,8 +147,10 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       listen: config.listen,
       filesPollMs: pollMs,
       cellTls,
+      addresses,
       reads: deps.reads ?? 'shared',
       cells,
+      crashes,
       tenants,
       limits,
       clientHeaders: config.client_headers,

@@ -14,6 +14,7 @@ import {
   chooseCell,
   compileRoutes,
   type DecisionView,
+  DRAWS,
   FITNESS_FULL,
   FITNESS_OUT,
   findPartitionKey,
@@ -100,7 +101,7 @@ export function createDirectView(fleet: string, keys: TrustedKeys, random = Math
     return view
   }
 
-  const draw = () => Math.floor(random() * FITNESS_FULL)
+  const draw = () => Math.floor(random() * DRAWS)
 
   const routeTo = (view: View, row: number, chosen: number): DirectRoute => {
     const { snapshot, inFlight } = view

@@ -26,7 +26,8 @@ function viewOf({ base, overlay }: VectorFleet): DirectView {
   const view = createDirectView(
     base.fleet,
     (keys as { value: TrustedKeys }).value,
-    () => 0.5,
+    // The draw of a vector that names none.
+    () => 0,
     () => NOW,
   )
   const sign = (document: object) =>

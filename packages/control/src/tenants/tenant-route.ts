@@ -70,9 +70,11 @@ function explain(
     quarantine: `"${tenant}" is in quarantine, in`,
     migration: `"${tenant}" is being migrated and belongs to`,
   }
-  const how = snapshot.isHomeFirst
-    ? 'Requests go to the first healthy one, home first.'
-    : 'Requests go to the least loaded healthy one.'
+  const how = {
+    'home-first': 'Requests go to the first healthy one, home first.',
+    'least-loaded': 'Requests go to the less loaded of two healthy ones.',
+    weighted: 'Requests go to the healthy ones by weight.',
+  }[snapshot.base.choice]
   const former =
     formerCells.length === 0
       ? ''

@@ -1,10 +1,11 @@
 /**
- * Routes, compiled once: method and path → failover policy, and the cell that an id in the path names.
+ * Routes, compiled once: method and path → failover policy, priority, and the cell that an id in the path names.
  *
  * Each path becomes one regular expression. The grammar has no nested repetition (a parameter is one segment, `*` only
  * stands last), so matching is linear in the path, whatever a client sends.
  */
 import { type Delivery, type FailoverPolicy, type FleetKind, type Route, slotOfId } from '@cellplane/contract'
+import { shareOfPriority } from '../admission/priority.ts'
 import { isRead } from './failover.ts'
 
 type CompiledRoute = {
@@ -25,6 +26,8 @@ export type MatchedRoute = {
   readonly route: Route | null
   readonly failover: FailoverPolicy
   readonly delivery: Delivery
+  /** Of a cell's ceilings, what requests of this route may fill: see `shareOfPriority`. */
+  readonly ceilingShare: number
   /** The slot that an id in the path names, or -1. */
   readonly wantedSlot: number
 }
@@ -35,17 +38,25 @@ export function compileRoutes(
   kind: FleetKind,
   delivery: Delivery = 'proxy',
 ): RouteTable {
+  const isHighInUse = routes.some(({ priority }) => priority === 'high')
   const otherwise = (failover: FailoverPolicy): MatchedRoute => ({
     route: null,
     failover,
     delivery,
+    ceilingShare: shareOfPriority('normal', isHighInUse),
     wantedSlot: -1,
   })
   return {
     routes: routes.map((route) => ({
       methods: route.methods ? new Set<string>(route.methods) : null,
       pattern: patternOf(route),
-      match: { route, failover: route.failover, delivery: route.delivery ?? delivery, wantedSlot: -1 },
+      match: {
+        route,
+        failover: route.failover,
+        delivery: route.delivery ?? delivery,
+        ceilingShare: shareOfPriority(route.priority ?? 'normal', isHighInUse),
+        wantedSlot: -1,
+      },
     })),
     otherwiseRead: otherwise(kind === 'stateless' ? 'any' : 'read'),
     otherwiseWrite: otherwise(kind === 'stateless' ? 'any' : 'home-only'),

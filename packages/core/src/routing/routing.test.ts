@@ -11,7 +11,7 @@ import fc from 'fast-check'
 import { bucketOf } from '../hash/bucket.ts'
 import { exampleBase, exampleFleet, SINCE, unwrap } from '../topology/example-fleet.ts'
 import { buildRoutingIndex, type RoutingIndex } from '../topology/routing-index.ts'
-import { chooseCell } from './choose-cell.ts'
+import { chooseCell, DRAWS } from './choose-cell.ts'
 import { mayFailOver, mayRetry } from './failover.ts'
 import { findPartitionKey, keyByRule, namedKey, sourceKey } from './partition-key.ts'
 import { compileRoutes, matchRoute } from './routes.ts'
@@ -104,8 +104,33 @@ describe('the choice of a cell', () => {
       excluded,
     )
   const homeFirst = exampleIndex('home-first', [['pinned', [3, 2, 0], 'pin', 0]])
-  const leastLoaded = exampleIndex('least-loaded')
+  const threeCells: Parameters<typeof exampleIndex>[1] = [['pinned', [3, 2, 0], 'pin', 0]]
+  const leastLoaded = exampleIndex('least-loaded', threeCells)
+  const weighted = exampleIndex('weighted', threeCells)
+  /** The same, where cell 0 has so many times the weight of the others. */
+  const withWeight = (index: RoutingIndex, times: number): RoutingIndex => ({
+    ...index,
+    weights: index.weights.map((weight, cell) => (cell === 0 ? weight * times : weight)),
+  })
   const FIT = [255, 255, 255, 255, 255]
+
+  /** By cell: its part of many draws that are spread evenly. */
+  function shares(index: RoutingIndex, fitness: number[], more: Parameters<typeof choose>[2] = {}): number[] {
+    const draws = 20_000
+    const counts = [0, 0, 0, 0, 0]
+    // The golden ratio: multiples of it fill [0, 1) evenly, and so do their last digits.
+    for (let i = 0; i < draws; i++) {
+      const draw = Math.floor(((i * 0.6180339887498949) % 1) * DRAWS)
+      const cell = choose(index, fitness, { ...more, draw })
+      counts[cell]!++
+    }
+    return counts.map((count) => count / draws)
+  }
+
+  function assertNear(found: readonly number[], expected: readonly number[]): void {
+    const isNear = found.every((share, cell) => Math.abs(share - expected[cell]!) < 0.015)
+    assert.ok(isNear, `found ${found}; expected about ${expected}`)
+  }
 
   test('home-first takes the home while it is fit, then the next', () => {
     assert.equal(choose(homeFirst, FIT), 0)
@@ -114,19 +139,77 @@ describe('the choice of a cell', () => {
     assert.equal(choose(homeFirst, [255, 255, 255, 0, 255], { key: 'pinned' }), 2)
   })
 
-  test('least-loaded takes what has the least in flight among the fit, the home on a tie', () => {
-    assert.equal(choose(leastLoaded, FIT, { inFlight: [5, 4, 0, 0, 0] }), 1)
-    assert.equal(choose(leastLoaded, FIT, { inFlight: [4, 4, 0, 0, 0] }), 0)
-    assert.equal(choose(leastLoaded, [255, 0, 255, 255, 255], { inFlight: [5, 4, 0, 0, 0] }), 0)
+  test('least-loaded takes of two the one with less in flight, whatever the draw', () => {
+    assert.deepEqual(shares(leastLoaded, FIT, { inFlight: [5, 4, 0, 0, 0] }), [0, 1, 0, 0, 0])
+    assert.deepEqual(shares(leastLoaded, [255, 0, 255, 255, 255], { inFlight: [5, 4, 0, 0, 0] }), [
+      ...[1, 0, 0, 0, 0],
+    ])
   })
 
-  test('a ramping cell takes its share of the draws, by either rule', () => {
-    for (const index of [homeFirst, leastLoaded]) {
-      const taken = Array.from({ length: 255 }, (_, draw) =>
-        choose(index, [64, 255, 255, 255, 255], { draw }),
-      )
-      assert.equal(taken.filter((cell) => cell === 0).length, 64)
-      assert.equal(taken.filter((cell) => cell === 1).length, 191)
+  test('least-loaded weighs what is in flight by the cells’ weights', () => {
+    const index = withWeight(leastLoaded, 3)
+    assert.deepEqual(shares(index, FIT, { inFlight: [14, 5, 0, 0, 0] }), [1, 0, 0, 0, 0])
+    assert.deepEqual(shares(index, FIT, { inFlight: [16, 5, 0, 0, 0] }), [0, 1, 0, 0, 0])
+  })
+
+  test('least-loaded takes two of three at random: the most loaded never, the least loaded when it is among them', () => {
+    assertNear(shares(leastLoaded, FIT, { inFlight: [3, 0, 2, 1, 0], key: 'pinned' }), [
+      0,
+      0,
+      1 / 3,
+      2 / 3,
+      0,
+    ])
+  })
+
+  test('a tie is drawn by weight', () => {
+    for (const inFlight of [
+      [0, 0, 0, 0, 0],
+      [9, 3, 0, 0, 0],
+    ]) {
+      assertNear(shares(withWeight(leastLoaded, 3), FIT, { inFlight }), [3 / 4, 1 / 4, 0, 0, 0])
+    }
+    assertNear(shares(leastLoaded, FIT, { key: 'pinned' }), [1 / 3, 0, 1 / 3, 1 / 3, 0])
+  })
+
+  test('weighted draws by weight from what is fit', () => {
+    const index = withWeight(weighted, 2)
+    assertNear(shares(index, FIT, { inFlight: [99, 0, 0, 0, 0] }), [2 / 3, 1 / 3, 0, 0, 0])
+    assertNear(shares(index, FIT, { key: 'pinned' }), [1 / 2, 0, 1 / 4, 1 / 4, 0])
+    assertNear(shares(index, [255, 255, 0, 255, 255], { key: 'pinned' }), [2 / 3, 0, 0, 1 / 3, 0])
+    assertNear(shares(index, FIT, { key: 'pinned', excluded: 0 }), [0, 0, 1 / 2, 1 / 2, 0])
+  })
+
+  test('a ramping cell takes the part of its usual share that its fitness is', () => {
+    for (const [index, usual] of [
+      [homeFirst, 1],
+      [leastLoaded, 1 / 2],
+      [weighted, 1 / 2],
+    ] as const) {
+      for (const fit of [1, 64, 200]) {
+        const share = (usual * fit) / 255
+        assertNear(shares(index, [fit, 255, 255, 255, 255]), [share, 1 - share, 0, 0, 0])
+      }
+    }
+  })
+
+  test('a ramping cell never takes more than its fitness, though it fails so fast that it always looks idle', () => {
+    for (const index of [leastLoaded, weighted]) {
+      const [taken] = shares(index, [25, 255, 255, 255, 255], { inFlight: [0, 50, 0, 0, 0] })
+      assert.ok(taken! < 25 / 255 + 0.01, `${taken}`)
+    }
+  })
+
+  test('the load of a ramping cell counts for what it can carry now', () => {
+    const inFlight = [3, 4, 0, 0, 0]
+    assert.equal(shares(leastLoaded, [128, 255, 255, 255, 255], { inFlight })[0], 0)
+    assert.ok(shares(leastLoaded, [200, 255, 255, 255, 255], { inFlight })[0]! > 0.7)
+  })
+
+  test('of cells that are all passed over, the fittest is taken', () => {
+    for (const index of [homeFirst, leastLoaded, weighted]) {
+      assert.equal(choose(index, [10, 200, 255, 255, 255], { draw: 254 }), 1)
+      assert.equal(choose(index, [200, 10, 255, 255, 255], { draw: 254 }), 0)
     }
   })
 
@@ -138,6 +221,7 @@ describe('the choice of a cell', () => {
   test('when all are out the first is taken, so that the failure shows', () => {
     assert.equal(choose(homeFirst, [0, 0, 255, 255, 255]), 0)
     assert.equal(choose(leastLoaded, [0, 0, 255, 255, 255], { inFlight: [9, 0, 0, 0, 0] }), 0)
+    assert.equal(choose(weighted, [0, 0, 255, 255, 255]), 0)
   })
 
   test('an excluded cell is not taken again, though nothing else is left', () => {
@@ -150,17 +234,24 @@ describe('the choice of a cell', () => {
     const arbitrary = fc.record({
       fitness: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 5, maxLength: 5 }),
       inFlight: fc.array(fc.nat(50), { minLength: 5, maxLength: 5 }),
-      draw: fc.integer({ min: 0, max: 254 }),
+      draw: fc.integer({ min: 0, max: DRAWS - 1 }),
       excluded: fc.integer({ min: -1, max: 4 }),
+      key: fc.constantFrom('acme', 'pinned'),
     })
     fc.assert(
-      fc.property(arbitrary, fc.constantFrom(homeFirst, leastLoaded), ({ fitness, ...more }, index) => {
-        const cell = choose(index, fitness, more)
-        assert.ok(
-          cell === -1 || (shardOf(index, shardRow(index, 'acme')).includes(cell) && cell !== more.excluded),
-        )
-        if (more.excluded !== 0) assert.notEqual(cell, -1)
-      }),
+      fc.property(
+        arbitrary,
+        fc.constantFrom(homeFirst, leastLoaded, weighted),
+        ({ fitness, ...more }, index) => {
+          const cell = choose(index, fitness, more)
+          const shard = shardOf(index, shardRow(index, more.key))
+          assert.ok(cell === -1 || (shard.includes(cell) && cell !== more.excluded))
+          if (more.excluded !== shard[0]) assert.notEqual(cell, -1)
+          // What is out is taken only when nothing else is left.
+          if (cell >= 0 && fitness[cell] === 0)
+            assert.ok(shard.every((one) => one === more.excluded || fitness[one] === 0))
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -27,6 +27,9 @@ import {
 import { hashKeySigned } from '../hash/bucket.ts'
 import { buildOverrideIndex, type OverrideIndex } from './override-index.ts'
 
+/** Weights are 0–100 and may be fractions; a tenth is as fine as they matter. */
+const WEIGHT_STEPS = 10
+
 /** Stands in a former table for a cell that is gone. */
 export const INDEX_NONE = 0xffff
 
@@ -48,7 +51,11 @@ export type RoutingIndex = {
   readonly seed: number
   readonly buckets: number
   readonly shardSize: number
+  /** The fleet's `choice`, as what is cheap to ask: neither means `least-loaded`. */
   readonly isHomeFirst: boolean
+  readonly isWeighted: boolean
+  /** By cell index: whole numbers, above 0, in proportion to the cells' weights. */
+  readonly weights: Uint16Array
   /** Cell indexes of all rows, one row after the other. */
   readonly members: Uint16Array
   readonly overrides: readonly Override[]
@@ -167,6 +174,9 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
     buckets,
     shardSize,
     isHomeFirst: base.choice === 'home-first',
+    isWeighted: base.choice === 'weighted',
+    // A row's cell of weight 0 is there because somebody pinned it: it takes little, but it is chosen.
+    weights: Uint16Array.from(base.cells, ({ weight }) => Math.max(1, Math.round(weight * WEIGHT_STEPS))),
     members,
     overrides: base.overrides,
     overrideIndex: buildOverrideIndex([...tenants], (tenant) => hashKeySigned(tenant, seed)),

@@ -104,7 +104,7 @@ function explanationPage(state: RouterState, key: string): Page {
 }
 
 function statusOf(state: RouterState) {
-  const { cells, refusals, traffic } = state
+  const { cells, crashes, refusals, traffic } = state
   const topology = state.currentTopology()
   const seenAt = state.controlPlaneSeenAt()
   const summary = (document: { epoch: number; version: number; issued_at: string } | null | undefined) =>
@@ -120,6 +120,12 @@ function statusOf(state: RouterState) {
     refused_documents: refusals.counts,
     last_refusal: refusals.last,
     in_flight: traffic.inFlight,
+    suspended_tenants: crashes.suspensions.map(({ tenant, since, until, crashes }) => ({
+      tenant,
+      since: new Date(since).toISOString(),
+      until: new Date(until).toISOString(),
+      crashes,
+    })),
     tls: tlsStatus(state),
     cells: cells.arrays.cells.map(({ id, slot, index, inFlight }) => ({
       cell: id,

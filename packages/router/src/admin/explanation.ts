@@ -1,6 +1,15 @@
 /** Why a key's requests go where they go: every step of the decision, with what it found. For operators; it names cells. */
 import { partitionKeyProblem } from '@cellplane/contract'
-import { bucketOf, namedKey, rowGeneration, rowOf, rowSource, shardOf, shardsOf } from '@cellplane/core'
+import {
+  bucketOf,
+  namedKey,
+  rowGeneration,
+  rowOf,
+  rowSource,
+  type Suspension,
+  shardOf,
+  shardsOf,
+} from '@cellplane/core'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { RouterState } from './router-state.ts'
 
@@ -19,6 +28,8 @@ export type Explanation = {
     in_flight: number
   }[]
   former_cells: string[]
+  /** This router keeps it from its cells, as its requests were under way when cells crashed; null when it does not. */
+  suspended_until: string | null
   explanation: string
 }
 
@@ -40,9 +51,13 @@ export function explainKey(state: RouterState, view: RoutingView, asked: string)
     in_flight: inFlight[index]!,
   }))
   const fit = cells.filter((cell) => cell.fitness > 0)
-  const chosen = snapshot.isHomeFirst
-    ? `${(fit[0] ?? cells[0]!).cell} is the first of them that is fit`
-    : `the one with the least in flight is chosen of ${(fit.length > 0 ? fit : cells).map((c) => c.cell).join(', ')}`
+  const names = fit.map(({ cell }) => cell).join(', ')
+  const chosen = {
+    'home-first': `${fit[0]?.cell} is the first of them that is fit`,
+    'least-loaded': `of two drawn from ${names}, the one with less in flight for its weight is chosen`,
+    weighted: `one is drawn by weight from ${names}`,
+  }[snapshot.base.choice]
+  const suspension = state.crashes.suspensions.find(({ tenant }) => tenant === key)
   return {
     key,
     bucket,
@@ -52,11 +67,22 @@ export function explainKey(state: RouterState, view: RoutingView, asked: string)
     former_cells: shardsOf(snapshot, row, key)
       .filter((index) => !shard.includes(index))
       .map((index) => snapshot.cells[index]!.id),
+    suspended_until: suspension ? new Date(suspension.until).toISOString() : null,
     explanation:
+      suspendedBecause(view, suspension) +
       `the key hashes to bucket ${bucket}; its cells come from ${SOURCES[source]}: ` +
       `${cells.map((cell) => cell.cell).join(', ')}; ` +
       (fit.length > 0 ? chosen : `none is fit, so the first is tried all the same: ${cells[0]!.cell}`),
   }
+}
+
+function suspendedBecause({ canQuarantine }: RoutingView, suspension: Suspension | undefined): string {
+  if (!suspension) return ''
+  const until = new Date(suspension.until).toISOString()
+  return (
+    `this router suspends it until ${until}: its requests were under way at ${suspension.crashes} crashes of cells; ` +
+    (canQuarantine ? 'it goes to the quarantine cell; ' : 'its requests are refused; ')
+  )
 }
 
 const SOURCES = {
@@ -69,6 +95,6 @@ const SOURCES = {
 
 function whyFit({ cells }: RouterState, index: number, fitness: number): string {
   if (cells.isMarked(index)) return 'marked unhealthy by the control plane'
-  if (cells.isEjected(index)) return 'ejected by this router after failures in a row'
+  if (cells.isEjected(index)) return 'ejected by this router: it failed too often'
   return fitness < 255 ? 'came back, ramping up' : 'fit'
 }

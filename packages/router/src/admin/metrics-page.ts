@@ -3,6 +3,7 @@
  * path. A series for each cell, never one for a tenant, whose number has no bound.
  */
 import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
+import { inFlightCeiling } from '../decision/admission.ts'
 import type { RouterState } from './router-state.ts'
 import { reloadedOf, tlsStatus } from './tls-status.ts'
 
@@ -49,10 +50,20 @@ function cellMetrics({ cells }: RouterState): string[] {
       'Ejections of the cell by this router.',
       perCell((cell) => cell.counters.ejections),
     ),
+    counter(
+      'cell_crashes_total',
+      'Times that the cell went away with requests of this router under way.',
+      perCell((cell) => cell.counters.crashes),
+    ),
     gauge(
       'cell_in_flight',
       'Requests under way at the cell.',
       perCell((cell) => cell.inFlight),
+    ),
+    gauge(
+      'cell_in_flight_max',
+      'Requests that may be under way at the cell: its ceiling, or the adaptive limit below it.',
+      perCell(inFlightCeiling),
     ),
     gauge('cell_ejected', '1 while this router has ejected the cell.', ejected),
     gauge('cell_marked_unhealthy', '1 while a health mark of the overlay is followed.', marked),
@@ -64,13 +75,19 @@ function cellMetrics({ cells }: RouterState): string[] {
 /** By the first digit of a status; at 0, attempts without an answer. */
 const CODE_CLASSES = ['failed', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-function processMetrics({ traffic, verifier, reportsDropped }: RouterState): string[] {
+function processMetrics({ crashes, traffic, verifier, reportsDropped }: RouterState): string[] {
   const refused = Array.from(traffic.refusals, ([code, count]): Sample => [{ code }, count])
   return [
     gauge('in_flight', 'Requests under way in this process.', one(traffic.inFlight)),
     counter('received_total', 'Requests received.', one(traffic.requests)),
     counter('failed_open_total', 'Requests without a key, routed by their source.', one(traffic.failedOpen)),
     counter('refused_total', 'Requests that the router answered itself with a problem.', refused),
+    gauge('tenants_suspended', 'Tenants kept from their cells at present.', one(crashes.suspensions.length)),
+    counter(
+      'tenant_suspensions_total',
+      'Tenants whose requests were under way at several crashes.',
+      one(crashes.suspensionCount),
+    ),
     gauge('tokens_cached', 'Verified tokens that are remembered.', one(verifier.cachedCount)),
     counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reportsDropped())),
   ]

@@ -1,5 +1,6 @@
 /** What the admin port shows of the process: the parts of it, to be looked at only. */
 import type { Cells } from '../cells/cells.ts'
+import type { CrashWatch } from '../decision/crash-watch.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { Refusals } from '../documents/refusals.ts'
 import type { Topology } from '../documents/topology-follower.ts'
@@ -14,6 +15,7 @@ export type RouterState = {
   readonly fleet: string
   readonly startedAt: string
   readonly cells: Pick<Cells, 'arrays' | 'isEjected' | 'isMarked' | 'marksIgnoredBecause'>
+  readonly crashes: Pick<CrashWatch, 'suspensions' | 'suspensionCount'>
   readonly traffic: Traffic
   readonly refusals: Refusals
   readonly verifier: Pick<TokenVerifier, 'cachedCount'>

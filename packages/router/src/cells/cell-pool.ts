@@ -21,8 +21,6 @@ export type CellPool = {
   put(connection: CellConnection, now: number): void
   /** Forgets a connection that closed while it was idle. */
   remove(connection: CellConnection): void
-  /** Closes what has been idle for too long. */
-  sweep(now: number): void
   /** Closes all idle connections, and from now on those that are put back: the cell has moved, or the router stops. */
   close(): void
 }
@@ -53,9 +51,6 @@ export function createCellPool(url: string): CellPool {
     remove(connection) {
       const place = idle.lastIndexOf(connection)
       if (place >= 0) idle.splice(place, 1)
-    },
-    sweep(now) {
-      while (idle.length > 0 && idle[0]!.deadline <= now) idle.shift()!.destroy()
     },
     close() {
       isOpen = false

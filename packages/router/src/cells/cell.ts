@@ -2,7 +2,13 @@
  * One cell as this process knows it: how to reach it, what was sent to it, how it answered. It lives as long as its
  * slot is in the topology, across all snapshots, so that a new topology neither loses counts nor connections.
  */
-import { createRetryBudget, type RetryBudget, type SnapshotCell } from '@cellplane/core'
+import {
+  type AdaptiveLimit,
+  createAdaptiveLimit,
+  createRetryBudget,
+  type RetryBudget,
+  type SnapshotCell,
+} from '@cellplane/core'
 import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export type Cell = {
@@ -19,6 +25,8 @@ export type Cell = {
   isLeaving: boolean
   /** Requests that may be under way there at once, from this process. */
   inFlightMax: number
+  /** What its latencies say that it can carry, as another ceiling; null when that is off. */
+  readonly adaptive: AdaptiveLimit | null
   /** Its declared ceiling; 0 when it has none. */
   requestsPerSecondMax: number
   /** When the ceiling next lets a request through: see core's `takeToken`. */
@@ -36,6 +44,8 @@ export type CellCounters = {
   /** Second attempts sent to this cell. */
   retries: number
   ejections: number
+  /** Times that it went away with requests under way. */
+  crashes: number
   /** Requests that its ceiling turned away. */
   shed: number
   /** Attempts by the time until the head of the answer: one count for each of DURATION_BOUNDS_S, one for what took longer. */
@@ -48,7 +58,7 @@ export const DURATION_BOUNDS_S = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ] as const
 
-export function createCell({ slot, id, url }: SnapshotCell, secret: string): Cell {
+export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAdaptive: boolean): Cell {
   return {
     slot,
     id,
@@ -58,6 +68,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string): Cel
     inFlight: 0,
     isLeaving: false,
     inFlightMax: 0,
+    adaptive: isAdaptive ? createAdaptiveLimit() : null,
     requestsPerSecondMax: 0,
     admittedUntil: 0,
     retryBudget: createRetryBudget(),
@@ -66,6 +77,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string): Cel
       connectFailures: 0,
       retries: 0,
       ejections: 0,
+      crashes: 0,
       shed: 0,
       durations: new Float64Array(DURATION_BOUNDS_S.length + 1),
       durationSumS: 0,

@@ -3,7 +3,7 @@
  *
  * Fitness comes from two sides, and the more cautious one holds: the overlay's health marks, which know what probes see,
  * and this router's own outlier detection, which works when nobody else does. A cell that comes back from either ramps
- * up. The arrays are indexed as the current snapshot is; a cell's own record outlives it.
+ * up, and so does one that is new, or active again, in a fleet that runs: its caches are cold. The arrays are indexed as the current snapshot is; a cell's own record outlives it.
  */
 import { deriveRouterSecret } from '@cellplane/contract'
 import {
@@ -17,6 +17,7 @@ import {
   unhealthyIndexes,
 } from '@cellplane/core'
 import { monotonicNow } from '../clock.ts'
+import type { RouterLimits } from '../config.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Logger } from '../log.ts'
 import { type Cell, countDuration, createCell } from './cell.ts'
@@ -27,6 +28,15 @@ export type CellArrays = {
   /** 0 out, 255 full, between them the share that a cell on its ramp takes. */
   readonly fitness: Uint8Array
   readonly inFlight: Uint32Array
+}
+
+/** What is told of one attempt. */
+export type Attempted = {
+  readonly cell: Cell
+  /** An integer that stays the same for one tenant, for as long as outlier detection looks back: its row. */
+  readonly caller: number
+  /** On the router's clock. */
+  readonly startedAt: number
 }
 
 export type Cells = {
@@ -42,41 +52,51 @@ export type Cells = {
   isMarked(index: number): boolean
   begin(cell: Cell): void
   end(cell: Cell): void
-  /** An attempt that began at `startedAt` was answered. Returns the time. */
-  countAnswer(cell: Cell, status: number, startedAt: number): number
+  /** An attempt was answered. Returns the time. */
+  countAnswer(attempt: Attempted, status: number): number
+  /** An answer has come to its end. */
+  countWhole(cell: Cell, status: number, answeredAt: number): void
   /** An attempt ended without an answer. */
-  countFailure(cell: Cell, isConnectFailure: boolean): void
+  countFailure(attempt: Attempted, isConnectFailure: boolean): void
   /** An answer broke off. */
-  countCut(cell: Cell): void
-  /** Closes connections that are idle for too long. */
-  sweep(now: number): void
+  countCut(attempt: Attempted): void
   /** Closes all idle connections, and from now on each that becomes idle. */
   close(): void
 }
 
+/** Whose a success is does not matter. */
+const NOBODY = -1
+
 /** A share of 1/255 lasts 40 ms on a ramp of 10 s; ticks need not be finer than a few steps. */
 export const TICK_MS = 200
 
-/** `socketsMax`: requests under way at one cell, at most. */
-export function createCells(fleet: string, routerKey: string, socketsMax: number, log: Logger): Cells {
+export type CellLimits = Pick<RouterLimits, 'sockets_per_cell_max' | 'adaptive'>
+
+export function createCells(fleet: string, routerKey: string, limits: CellLimits, log: Logger): Cells {
   const bySlot = new Map<number, Cell>()
   let arrays: CellArrays = { cells: [], fitness: new Uint8Array(0), inFlight: new Uint32Array(0) }
   let topology: Topology | null = null
   let detector: OutlierDetector = createOutlierDetector(OUTLIER_POLICY, [])
   let marked = new Uint8Array(0)
   let marksIgnoredBecause = ''
-  /** By slot: when a health mark was taken off. */
-  const unmarkedAt = new Map<number, number>()
+  /** By slot: since when it takes a rising share, for another reason than an ejection. */
+  const risingSince = new Map<number, number>()
 
   const rampMs = (snapshot: Snapshot) => snapshot.base.limits.ramp_seconds * 1000
 
   function adoptSnapshot(snapshot: Snapshot): void {
+    const now = monotonicNow()
+    // Not at the start, when there is nobody else to take the load; nor where a tenant's data is in one cell: a new one
+    // gets its tenants one by one there, and their requests belong nowhere else.
+    const canStandIn = topology !== null && snapshot.base.fleet_kind === 'stateless'
     for (const cell of bySlot.values()) cell.index = -1
     const entries = new Map(snapshot.base.cells.map((entry) => [entry.slot, entry]))
     const cells = snapshot.cells.map((entry) => {
       const known = bySlot.get(entry.slot)
       const cell =
-        known?.id === entry.id ? known : createCell(entry, deriveRouterSecret(routerKey, fleet, entry.id))
+        known?.id === entry.id
+          ? known
+          : createCell(entry, deriveRouterSecret(routerKey, fleet, entry.id), limits.adaptive === 'on')
       if (cell.pool.origin.url !== entry.url) {
         // A moved cell gets a new pool; the connections of the old one end with their requests.
         cell.pool.close()
@@ -84,8 +104,11 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
       }
       const { state, capacity } = entries.get(entry.slot)!
       const { in_flight: inFlightMax = Number.POSITIVE_INFINITY, requests_per_second: rate = 0 } = capacity
+      const isCold = cell !== known || cell.isLeaving
+      if (isCold && state === 'active' && canStandIn) risingSince.set(entry.slot, now)
       cell.isLeaving = state !== 'active'
-      cell.inFlightMax = Math.min(inFlightMax, socketsMax)
+      cell.inFlightMax = Math.min(inFlightMax, limits.sockets_per_cell_max)
+      cell.adaptive?.bound(cell.inFlightMax)
       cell.requestsPerSecondMax = rate
       cell.index = entry.index
       bySlot.set(entry.slot, cell)
@@ -108,7 +131,7 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
       detector,
     )
     marked = Uint8Array.from(snapshot.cells, ({ slot }) => (wasMarked(slot) ? 1 : 0))
-    for (const slot of unmarkedAt.keys()) if (!bySlot.has(slot)) unmarkedAt.delete(slot)
+    for (const slot of risingSince.keys()) if (!bySlot.has(slot)) risingSince.delete(slot)
   }
 
   function wasMarked(slot: number): boolean {
@@ -119,9 +142,10 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
   function refreshMarks({ snapshot, overlay, overlayConfirmedAt }: Topology, now: number): void {
     const marks = unhealthyIndexes(snapshot, overlay, now, overlayConfirmedAt)
     for (const { index, slot } of snapshot.cells) {
-      if (marked[index] === 1 && marks.out[index] === 0) unmarkedAt.set(slot, now)
+      if (marked[index] === 1 && marks.out[index] === 0) risingSince.set(slot, now)
     }
     marked = Uint8Array.from(marks.out)
+    detector.setMarked(marked)
     // Once, not again with every second that the reason counts.
     if (marks.ignored && marksIgnoredBecause === '') {
       log.warn('the overlay’s health marks are ignored', { why: marks.reason })
@@ -131,25 +155,24 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
 
   function refreshFitness(snapshot: Snapshot, now: number): void {
     for (const { index, slot } of snapshot.cells) {
-      const since = unmarkedAt.get(slot)
+      const since = risingSince.get(slot)
       const rise = since === undefined ? 255 : rampFitness(now, since, rampMs(snapshot))
-      if (rise === 255) unmarkedAt.delete(slot)
+      if (rise === 255) risingSince.delete(slot)
       arrays.fitness[index] = marked[index] === 1 ? 0 : Math.min(rise, detector.fitness(index, now))
     }
   }
 
-  function note({ index, change }: OutlierChange): void {
-    const cell = arrays.cells[index]!
-    if (change === 'ejected') cell.counters.ejections++
-    const what =
-      change === 'ejected' ? 'cell ejected: too many failures in a row' : 'cell readmitted, ramping up'
-    log.warn(what, { cell: cell.id })
+  function note(change: OutlierChange): void {
+    const cell = arrays.cells[change.index]!
+    if (change.change === 'readmitted') return log.warn('cell readmitted, ramping up', { cell: cell.id })
+    cell.counters.ejections++
+    log.warn('cell ejected: it fails too often', { cell: cell.id, why: change.why })
   }
 
   /** Tells the outlier detection how an attempt went. */
-  function record(cell: Cell, outcome: Outcome, now: number): void {
+  function record(cell: Cell, outcome: Outcome, caller: number, now: number): void {
     if (cell.index < 0) return
-    const change = detector.record(cell.index, outcome, now)
+    const change = detector.record(cell.index, outcome, caller, now)
     if (!change) return
     note(change)
     arrays.fitness[change.index] = 0
@@ -186,25 +209,28 @@ export function createCells(fleet: string, routerKey: string, socketsMax: number
       cell.inFlight--
       if (cell.index >= 0) arrays.inFlight[cell.index] = cell.inFlight
     },
-    sweep(now) {
-      for (const cell of bySlot.values()) cell.pool.sweep(now)
-    },
     close() {
       for (const cell of bySlot.values()) cell.pool.close()
     },
-    countAnswer(cell, status, startedAt) {
+    countAnswer({ cell, caller, startedAt }, status) {
       const now = monotonicNow()
       const { counters } = cell
       counters.attempts[(status / 100) | 0]!++
       countDuration(counters, (now - startedAt) / 1000)
-      record(cell, status >= 500 ? 'error' : 'ok', now)
+      if (status < 500) cell.adaptive?.answered(now, startedAt, cell.inFlight)
+      // Only the end of an answer shows that a cell is well: one that sends a head and then hangs sends many heads.
+      if (status >= 500) record(cell, 'error', caller, now)
+      else if (status === 101) record(cell, 'ok', caller, now)
       return now
     },
-    countFailure(cell, isConnectFailure) {
+    countWhole(cell, status, answeredAt) {
+      if (status < 500) record(cell, 'ok', NOBODY, answeredAt)
+    },
+    countFailure({ cell, caller }, isConnectFailure) {
       cell.counters.attempts[0]!++
       if (isConnectFailure) cell.counters.connectFailures++
-      record(cell, isConnectFailure ? 'connect-failure' : 'error', monotonicNow())
+      record(cell, isConnectFailure ? 'connect-failure' : 'error', caller, monotonicNow())
     },
-    countCut: (cell) => record(cell, 'error', monotonicNow()),
+    countCut: ({ cell, caller }) => record(cell, 'error', caller, monotonicNow()),
   }
 }

@@ -1,12 +1,23 @@
 /**
- * What a tenant and a cell are given at most. A tenant's share of its home's capacity is the capacity over the shard
- * size (the guide's pitfall 3): then the tenants of a shard cannot be crowded out by one of them, wherever its requests
- * go. A cell without a declared capacity has no ceiling but the requests under way.
+ * What a tenant and a cell are given at most.
  *
- * Each router process holds the whole rate by itself; it is a bound on what one process lets through.
+ * A tenant's share of its home's capacity is the capacity over the shard size (the guide's pitfall 3): then the tenants of
+ * a shard cannot be crowded out by one of them, wherever its requests go.
+ *
+ * A cell has ceilings on requests a second and on requests under way; of the latter the declared one, and the one that
+ * its latencies tell (core's adaptive limit). A cell that declares nothing still has the second. Each priority may fill
+ * its share of them, so low is shed while normal still passes; by rate this share is of the burst, so that low stops when
+ * little of it is left and all of the lasting rate goes to the others.
+ *
+ * Each router process holds all of this by itself: it bounds what one process lets through.
+ *
+ * There is no queue here. A request beyond a ceiling goes to the alternate or is answered 503 at once: the cell has a
+ * queue of its own inside the ceiling, and a second one adds its wait to every answer and nothing to the goodput
+ * (`npm run bench:admission-queue`).
  */
-import { BEYOND_RATE, takeToken } from '@cellplane/core'
+import { BEYOND_RATE, loweredShare, type MatchedRoute, takeToken } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
+import type { RequestHead } from '../http/request-head.ts'
 import type { RoutingView } from './routing-view.ts'
 import type { Tenant, TenantShard } from './tenants.ts'
 
@@ -24,19 +35,32 @@ export function admitTenant(view: RoutingView, tenant: Tenant, { home }: TenantS
   return true
 }
 
-/** Whether one more request fits into the cell; when it does, it is counted against its rate. */
-export function admitAtCell(cell: Cell, now: number): boolean {
-  if (cell.inFlight >= cell.inFlightMax) {
+/** Whether one more request of the route fits into the cell; when it does, it is counted against its rate. */
+export function admitAtCell(
+  cell: Cell,
+  route: MatchedRoute,
+  { isBackground }: Pick<RequestHead, 'isBackground'>,
+  now: number,
+): boolean {
+  const share = isBackground ? loweredShare(route.ceilingShare) : route.ceilingShare
+  // Of a ceiling of 1 every share is something: with nothing under way, everyone fits.
+  if (cell.inFlight >= inFlightCeiling(cell) * share) {
     cell.counters.shed++
     return false
   }
   const rate = cell.requestsPerSecondMax
   if (rate === 0) return true
-  const until = takeToken(cell.admittedUntil, now, rate, Math.max(1, rate * BURST_SECONDS))
+  const until = takeToken(cell.admittedUntil, now, rate, Math.max(1, rate * BURST_SECONDS * share))
   if (until === BEYOND_RATE) {
+    cell.adaptive?.pressed()
     cell.counters.shed++
     return false
   }
   cell.admittedUntil = until
   return true
+}
+
+/** Requests that may be under way at the cell, from this process. */
+export function inFlightCeiling({ inFlightMax, adaptive }: Cell): number {
+  return adaptive === null ? inFlightMax : Math.min(inFlightMax, adaptive.ceiling)
 }

@@ -1,6 +1,9 @@
 /**
  * What one request is routed by: a snapshot, and what was derived from it once. Immutable but for the two arrays that
  * change by the moment. A request takes the current view when it arrives and keeps it.
+ *
+ * Tenants that this router has suspended go to the quarantine cell, as if the overlay said so. Where they cannot (there
+ * is none, or their data would stay behind) they are refused.
  */
 import type { TopologyOverlay } from '@cellplane/contract'
 import { compileRoutes, type DecisionView, quarantinedTenants, type Snapshot } from '@cellplane/core'
@@ -11,24 +14,33 @@ export type RoutingView = CellArrays &
   DecisionView & {
     readonly snapshot: Snapshot
     readonly overlay: TopologyOverlay | null
+    /** Whether a tenant can be served by the quarantine cell. */
+    readonly canQuarantine: boolean
+    /** By this router: see `createCrashWatch`. */
+    readonly suspended: ReadonlySet<string>
   }
 
 /** `arrays` are indexed as the topology's snapshot is. `previous` lends what did not change. */
 export function buildRoutingView(
   topology: Topology,
   arrays: CellArrays,
+  suspended: ReadonlySet<string>,
   previous: RoutingView | null,
 ): RoutingView {
   const { snapshot, overlay } = topology
   const { base } = snapshot
   const isSameBase = previous?.snapshot === snapshot
   // A confirmation that the overlay is still the current one.
-  if (isSameBase && previous.overlay === overlay) return previous
+  if (isSameBase && previous.overlay === overlay && previous.suspended === suspended) return previous
+  const canQuarantine = base.fleet_kind === 'stateless' && snapshot.quarantineRow >= 0
+  const quarantined = quarantinedTenants(snapshot, overlay)
   return {
     ...arrays,
     snapshot,
     overlay,
     routes: isSameBase ? previous.routes : compileRoutes(base.routes, base.fleet_kind, base.delivery),
-    quarantined: quarantinedTenants(snapshot, overlay),
+    quarantined: canQuarantine && suspended.size > 0 ? quarantined.union(suspended) : quarantined,
+    canQuarantine,
+    suspended,
   }
 }

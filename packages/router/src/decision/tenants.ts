@@ -30,8 +30,10 @@ export type Tenant = {
 export type TenantShard = Reach & {
   readonly view: RoutingView
   readonly generation: number
-  /** By cell index: the router's own header lines for a request of this tenant to that cell. */
-  readonly lines: Map<number, string>
+  /** By this router; where it goes instead is what `view` says. */
+  readonly isSuspended: boolean
+  /** The router's own header lines for a request of this tenant to that cell. Not by index, which is the newest view's. */
+  readonly lines: Map<Cell, string>
 }
 
 export type TenantCount = { tenant: string; requests: number; errors: number }
@@ -44,6 +46,8 @@ export type Tenants = {
   ofSource(address: string): Tenant
   /** Counts a finished request. */
   count(tenant: Tenant, isError: boolean): void
+  /** There is a new view. What was worked out by an old one would keep it in memory until its tenant came again. */
+  forgetShards(): void
   /** The busiest since the last call, at most `max`, busiest first. */
   takeBusiest(max: number): TenantCount[]
 }
@@ -105,6 +109,9 @@ export function createTenants(max: number): Tenants {
       tenant.requests++
       if (isError) tenant.errors++
     },
+    forgetShards() {
+      for (const tenant of all.values()) tenant.shard = null
+    },
     takeBusiest(countMax) {
       const active = [...all.values()].filter(({ isTenant, requests }) => isTenant && requests > 0)
       const taken = busiest(active, countMax)
@@ -134,25 +141,31 @@ export function shardIn(view: RoutingView, tenant: Tenant): TenantShard {
   if (tenant.shard?.view === view) return tenant.shard
   const reach = reachOf(view, tenant.key)
   const generation = rowGeneration(view.snapshot, reach.row)
-  const shard: TenantShard = { ...reach, view, generation, lines: new Map() }
+  const isSuspended = tenant.isTenant && view.suspended.has(tenant.key)
+  const shard: TenantShard = { ...reach, view, generation, isSuspended, lines: new Map() }
   tenant.shard = shard
   return shard
 }
 
-/** The header lines by which a cell knows a router and learns what it decided. `cell` is in the shard. */
+/**
+ * The header lines by which a cell knows a router and learns what it decided. A cell outside of the shard is the
+ * quarantine cell, which stands in for all of it.
+ */
 export function linesTo(cell: Cell, tenant: Tenant, shard: TenantShard): string {
-  const known = shard.lines.get(cell.index)
+  const known = shard.lines.get(cell)
   if (known !== undefined) return known
-  const { snapshot } = shard.view
+  const { snapshot, cells } = shard.view
+  const shardIds = shard.cells.map((index) => snapshot.cells[index]!.id)
+  const isInShard = shardIds.includes(cell.id)
   const lines = [
     [HEADERS.cell, cell.id],
-    [HEADERS.role, cell.index === shard.home ? 'home' : 'alternate'],
-    [HEADERS.generation, String(shard.generation)],
-    [HEADERS.shard, shard.cells.map((index) => snapshot.cells[index]!.id).join(',')],
+    [HEADERS.role, cell === cells[shard.home] || !isInShard ? 'home' : 'alternate'],
+    [HEADERS.generation, String(isInShard ? shard.generation : 0)],
+    [HEADERS.shard, isInShard ? shardIds.join(',') : cell.id],
     [HEADERS.secret, cell.secret],
     ...(tenant.isTenant ? [[HEADERS.tenant, encodeText(tenant.key)]] : []),
   ]
   const text = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  shard.lines.set(cell.index, text)
+  shard.lines.set(cell, text)
   return text
 }

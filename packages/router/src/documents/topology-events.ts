@@ -19,6 +19,12 @@ const BACKOFF_MS = { first: 250, last: 10_000 }
 /** An event is `{epoch, version}`; this leaves room for what later versions may add. */
 const EVENT_CHARS_MAX = 16_384
 
+/**
+ * What a stream may bring: so much at once, and so much a second. That is a thousand events a second, which no fleet has;
+ * one that sends as fast as it is read would have the process do nothing else.
+ */
+const STREAM_BYTES = { burst: 1024 * 1024, perSecond: 64 * 1024 }
+
 export type TopologyEventsOptions = {
   url: string
   bearerToken: string
@@ -74,9 +80,16 @@ async function readStream(options: TopologyEventsOptions, onHealthy: () => void)
       },
     })
     const decoder = new TextDecoder()
+    const openedAt = performance.now()
+    let bytes = 0
     for await (const chunk of response.body) {
       clearTimeout(silence)
       silence = abandonAfter(SILENCE_MAX_MS)
+      bytes += chunk.length
+      const bytesMax = STREAM_BYTES.burst + ((performance.now() - openedAt) / 1000) * STREAM_BYTES.perSecond
+      if (bytes > bytesMax) {
+        throw new Error(`${url} floods: ${bytes} bytes; expected at most ${STREAM_BYTES.perSecond} a second`)
+      }
       onHealthy()
       parser.feed(decoder.decode(chunk, { stream: true }))
     }

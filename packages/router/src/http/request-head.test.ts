@@ -70,6 +70,7 @@ describe('the head of a request', () => {
       'zoë',
     )
     assert.equal(decodeText('\xff'), '\xff')
+    assert.equal(decodeText(encodeText('\ufeffacme')), '\ufeffacme', 'a byte order mark is a character')
   })
 })
 

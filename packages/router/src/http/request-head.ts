@@ -31,6 +31,8 @@ export type RequestHead = {
   readonly hasFraming: boolean
   readonly hasIdempotencyKey: boolean
   readonly wantedCell: string | undefined
+  /** Its client says that it can wait: urgency 7 (RFC 9218, section 4.1). */
+  readonly isBackground: boolean
   readonly requestId: string | undefined
   readonly traceparent: string | undefined
   readonly tracestate: string | undefined
@@ -79,6 +81,7 @@ export function readRequestHead(scan: RequestScan, text: string): RequestHead | 
     hasFraming: scan.has(REQUEST.contentLength) || scan.has(REQUEST.transferEncoding),
     hasIdempotencyKey: Boolean(headerValue(scan, text, REQUEST.idempotencyKey)),
     wantedCell: headerValue(scan, text, REQUEST.wantedCell),
+    isBackground: isBackground(headerValue(scan, text, REQUEST.priority)),
     requestId: headerValue(scan, text, REQUEST.requestId),
     traceparent: headerValue(scan, text, REQUEST.traceparent),
     tracestate: headerValue(scan, text, REQUEST.tracestate),
@@ -116,6 +119,13 @@ function isWebSocket(scan: RequestScan, text: string): boolean {
   if (scan.minor === 0 || scan.bodyLength !== 0) return false
   if (text.slice(scan.methodStart, scan.methodEnd) !== 'GET') return false
   return headerValue(scan, text, REQUEST.upgrade)?.toLowerCase() === 'websocket'
+}
+
+/** `u=7`, alone or among other members of the dictionary. */
+const BACKGROUND = /(?:^|,)[ \t]*u=7[ \t]*(?:[,;]|$)/
+
+function isBackground(priority: string | undefined): boolean {
+  return priority !== undefined && BACKGROUND.test(priority)
 }
 
 type Connection = { isClose: boolean; isKeepAlive: boolean; isUpgrade: boolean; named: readonly string[] }
@@ -163,7 +173,8 @@ function splitUrl(url: string): { host: string; target: string } | undefined {
   return { host: url.slice(start, end), target: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
+/** A byte order mark stays: whoever reads the header behind this router may see it. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Most senders of bytes above ASCII mean UTF-8. What is not UTF-8 is left as it was read. */
 export function decodeText(latin1: string): string {

@@ -29,6 +29,7 @@ export const REQUEST = {
   forwardedHost: 14,
   forwarded: 15,
   cookie: 16,
+  priority: 17,
 } as const
 
 /** In the order of the ids above, then what a connection's own headers are. */
@@ -51,6 +52,7 @@ const REQUEST_NAMES: readonly HeaderName[] = [
   { name: 'x-forwarded-host', fate: CUT, isSingle: false },
   { name: 'forwarded', fate: CUT, isSingle: false },
   { name: 'cookie', fate: KEEP, isSingle: false },
+  { name: 'priority', fate: KEEP, isSingle: false },
   { name: 'te', fate: CUT, isSingle: false },
   { name: 'keep-alive', fate: CUT, isSingle: false },
   { name: 'proxy-connection', fate: CUT, isSingle: false },

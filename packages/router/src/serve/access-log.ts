@@ -2,15 +2,18 @@
  * One line for one in so many requests, and for those that the router or a cell failed, up to so many a second: enough to
  * see what goes through, at a cost that does not grow with an outage.
  */
+import type { Cell } from '../cells/cell.ts'
+import type { Tenant } from '../decision/tenants.ts'
+import type { RequestHead } from '../http/request-head.ts'
 import type { Logger } from '../log.ts'
+import type { RequestIdentity } from './request-identity.ts'
 
 export type AccessEntry = {
-  requestId: string
-  traceparent: string
-  tenant: string
-  cell: string
-  method: string
-  path: string
+  identity: RequestIdentity
+  head: Pick<RequestHead, 'method' | 'path'>
+  /** Null when the request was answered before that was known. */
+  tenant: Tenant | null
+  cell: Cell | null
   status: number
   durationMs: number
 }
@@ -47,12 +50,12 @@ export function createAccessLog(log: Logger, everyNth: number): AccessLog {
       }
       return status >= 500 && isFailureWanted(now)
     },
-    write({ requestId, traceparent, tenant, cell, method, path, status, durationMs }) {
+    write({ identity, head: { method, path }, tenant, cell, status, durationMs }) {
       log.info('request', {
-        request_id: requestId,
-        trace_id: traceparent.slice(3, 35),
-        tenant_id: tenant,
-        cell,
+        request_id: identity.requestId,
+        trace_id: identity.traceparent.slice(3, 35),
+        tenant_id: tenant?.isTenant ? tenant.key : '',
+        cell: cell?.id ?? '',
         method,
         path,
         status,

@@ -1,18 +1,24 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Route } from '@cellplane/contract'
 import { type Received, send } from '../testing/client.ts'
 import { type FakeFleet, type RouterOptions, startFakeFleet } from '../testing/fake-fleet.ts'
+import { makeSleepingCell, runOverload } from '../testing/overload.ts'
 import { until } from '../testing/wait.ts'
 
 async function withRouter(
   run: (fleet: FakeFleet, port: number, adminPort: number) => Promise<void>,
   capacity: Record<string, number>,
   options: RouterOptions = {},
+  routes: readonly Route[] = [],
 ): Promise<void> {
   const fleet = await startFakeFleet()
   try {
-    const { cells } = fleet.buildBase()
-    fleet.publishBase({ cells: cells.map((cell) => ({ ...cell, capacity })) })
+    const base = fleet.buildBase()
+    fleet.publishBase({
+      cells: base.cells.map((cell) => ({ ...cell, capacity })),
+      routes: [...routes, ...base.routes],
+    })
     const { port, adminPort } = await fleet.startRouter(options)
     await until('a topology', async () => (await send(adminPort, { path: '/readyz' })).status === 200)
     await run(fleet, port, adminPort)
@@ -82,6 +88,85 @@ describe('admission', () => {
       },
       { in_flight: 1 },
     ))
+
+  test('of a cell under pressure low is shed first, then normal; a client may lower its request and not raise it', () =>
+    withRouter(
+      async (fleet, port) => {
+        for (const cell of fleet.cells) cell.answer = () => {}
+        const cell = fleet.cells[0]!
+        const tenant = fleet.tenantOn(0, 1)
+        const ask = (path: string, priority?: string) =>
+          send(port, { path, headers: ['x-tenant', tenant, ...(priority ? ['priority', priority] : [])] })
+        const stuck: Promise<unknown>[] = []
+        const fill = async (path: string, underWay: number) => {
+          while (stuck.length < underWay) stuck.push(ask(path).catch(() => {}))
+          await until(`${underWay} under way`, () => cell.arrivals === underWay)
+        }
+        const assertShed = async (path: string, priority?: string) => {
+          const refused = await ask(path, priority)
+          assert.equal(refused.status, 503, `${path} ${priority}`)
+          assert.equal(refused.json.code, 'OVERLOADED')
+          assert.ok(refused.headers['retry-after'])
+        }
+        // Three quarters of 20 are 15; nine tenths are 18.
+        await fill('/low', 15)
+        await assertShed('/low')
+        await assertShed('/low', 'u=0')
+        await assertShed('/normal', 'i, u=7')
+        await assertShed('/high', 'u=7')
+        await fill('/normal', 18)
+        await assertShed('/normal')
+        await assertShed('/normal', 'u=0')
+        await fill('/high', 20)
+        await assertShed('/high')
+        await Promise.all(fleet.cells.map((one) => one.kill()))
+        await Promise.all(stuck)
+      },
+      { in_flight: 20 },
+      {},
+      (['low', 'normal', 'high'] as const).map((priority) => ({
+        path: `/${priority}`,
+        failover: 'home-only',
+        priority,
+      })),
+    ))
+
+  // How much that is in a second is the bench's to say (`overload.bench.ts`): a shared machine loses seconds of its own.
+  test('a cell at three times its ceiling works for nobody in vain, and a neighbour does not notice', () =>
+    withRouter(
+      async (fleet, port) => {
+        const [seen] = fleet.cells.map((cell) => makeSleepingCell(cell, 4, 100))
+        const { busy, neighbour } = await runOverload({
+          port,
+          streams: {
+            busy: { tenants: [fleet.tenantOn(0, 2)], perSecond: 120 },
+            neighbour: { tenants: [fleet.tenantOn(1, 2)], perSecond: 10 },
+          },
+          warmUpMs: 0,
+          measureMs: 3_000,
+        })
+        assert.ok(seen!.peak <= 8, `${seen!.peak} were under way`)
+        assert.equal(busy.latencies.get(200)?.length, fleet.cells[0]!.arrivals)
+        assert.deepEqual(new Set(busy.latencies.keys()), new Set([200, 503]))
+        assert.equal(neighbour.latencies.get(200)?.length, neighbour.offered)
+      },
+      { in_flight: 8 },
+    ))
+
+  test('a cell that declares no ceiling is found out by its latency', () =>
+    withRouter(async (fleet, port, adminPort) => {
+      for (const cell of fleet.cells) makeSleepingCell(cell, 4, 40)
+      await runOverload({
+        port,
+        streams: { busy: { tenants: [fleet.tenantOn(0, 2)], perSecond: 300 } },
+        warmUpMs: 0,
+        measureMs: 4_000,
+      })
+      const metrics = (await send(adminPort, { path: '/metrics' })).text
+      const limit = Number(/cell_in_flight_max\{cell="cell-0"\} (\d+)/.exec(metrics)?.[1])
+      assert.ok(limit < 64, `${limit} may be under way at a cell that works on 4 at once`)
+      assert.match(metrics, /cell_in_flight_max\{cell="cell-1"\} 256/)
+    }, {}))
 
   test('requests without a key are no tenant and have no share', () =>
     withRouter(

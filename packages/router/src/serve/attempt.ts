@@ -10,6 +10,8 @@ import type { ServeDeps } from './deps.ts'
 
 export class Attempt {
   readonly cell: Cell
+  /** Whose request it is, as far as outlier detection has to tell: its row. */
+  readonly caller: number
   /** Ms, on the router's clock. */
   readonly startedAt: number
   readonly connection: CellConnection
@@ -19,9 +21,10 @@ export class Attempt {
   #gathered = ''
 
   /** Takes a kept connection of the cell, or opens one; `connection.isConnected` tells which. */
-  constructor(deps: ServeDeps, cell: Cell, receiver: AnswerReceiver, startedAt: number) {
+  constructor(deps: ServeDeps, cell: Cell, caller: number, receiver: AnswerReceiver, startedAt: number) {
     this.#deps = deps
     this.cell = cell
+    this.caller = caller
     this.startedAt = startedAt
     deps.cells.begin(cell)
     const kept = cell.pool.take()
@@ -66,11 +69,5 @@ export class Attempt {
   /** The exchange with the cell is over, and its connection no longer this attempt's. */
   end(): void {
     this.#deps.cells.end(this.cell)
-  }
-
-  /** Takes the connection away, whatever is under way on it. */
-  drop(): void {
-    this.connection.destroy()
-    this.end()
   }
 }

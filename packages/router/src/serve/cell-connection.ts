@@ -21,6 +21,7 @@ import { readConnection } from '../http/request-head.ts'
 import { RESPONSE, ResponseScan, scanResponse } from '../http/response-scan.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { ServeDeps } from './deps.ts'
+import { guard } from './guard.ts'
 import { createReads, LARGE_BODY_BYTES, type Reads } from './read-buffer.ts'
 
 /** Why a connection gave no answer, or not all of it. */
@@ -84,27 +85,38 @@ export class CellConnection {
     this.#deadlines = deps.deadlines
     this.#headBytesMax = deps.limits.header_bytes_max
     const { hostname: host, port, isTls } = cell.pool.origin
+    const onDefect = (error: Error) => {
+      deps.onDefect(error)
+      this.#fail('invalid')
+    }
     this.#reads = createReads((bytes, length, isOwn) => {
       try {
         this.#receive(bytes, length, isOwn)
       } catch (error) {
-        // A defect of the router costs this exchange its answer, and nobody else anything.
-        deps.onDefect(error as Error)
-        this.#fail('invalid')
+        onDefect(error as Error)
       }
     })
     if (isTls) {
       this.#socket = deps.cellTls.connect(cell.pool.origin)
       this.#socket.on('data', (bytes: Buffer) => this.#reads.receive(bytes, bytes.length, true))
     } else {
-      this.#socket = connect({ host, port, noDelay: true, allowHalfOpen: true, onread: this.#reads.options })
+      const { lookup } = deps.addresses
+      this.#socket = connect({
+        host,
+        port,
+        lookup,
+        noDelay: true,
+        allowHalfOpen: true,
+        onread: this.#reads.options,
+      })
     }
-    this.#socket.once(isTls ? 'secureConnect' : 'connect', () => this.#onConnected())
-    this.#socket.on('drain', () => this.#receiver?.onCellDrain())
-    this.#socket.on('end', () => this.#onEnd())
+    const on = (event: string, listener: () => void) => this.#socket.on(event, guard(onDefect, listener))
+    on(isTls ? 'secureConnect' : 'connect', () => this.#onConnected())
+    on('drain', () => this.#receiver?.onCellDrain())
+    on('end', () => this.#onEnd())
     // An error of an idle connection must not wait for the 'close' that follows, and says the rest.
     this.#socket.on('error', () => this.#pool.remove(this))
-    this.#socket.on('close', () => this.#onClose())
+    on('close', () => this.#onClose())
     deps.deadlines.watch(this)
   }
 
@@ -122,13 +134,14 @@ export class CellConnection {
 
   /** True while the cell takes the request more slowly than it comes. */
   get isFull(): boolean {
-    return this.#socket.writableNeedDrain
+    return this.#isWaiting || this.#socket.writableNeedDrain
   }
 
   /** Gives an idle connection to an exchange. */
   use(receiver: AnswerReceiver): void {
     this.#receiver = receiver
     this.#isHeadRead = false
+    this.#isWaiting = false
     this.#interimCount = 0
     this.#body = null
   }
@@ -270,7 +283,8 @@ export class CellConnection {
     // While the client is waited for, bytes are still to be written.
     this.#reads.readShared(!this.#isPaused)
     this.resume()
-    if (this.#isKeptAlive && !hasExcess && !this.#hasEnded && receiver.isRequestSent) {
+    const isRequestTaken = receiver.isRequestSent && this.#socket.writableLength === 0
+    if (this.#isKeptAlive && !hasExcess && !this.#hasEnded && isRequestTaken) {
       this.#pool.put(this, this.#deadlines.now)
     } else {
       this.#socket.destroy()

@@ -23,6 +23,7 @@ import { scanRequest } from '../http/request-scan.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import type { ServeDeps } from './deps.ts'
 import { Exchange } from './exchange.ts'
+import { guard } from './guard.ts'
 import { createReads, LARGE_BODY_BYTES, type Reads } from './read-buffer.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { newRequestId } from './request-identity.ts'
@@ -81,23 +82,27 @@ export class ClientConnection {
   constructor(deps: ServeDeps, open: OpenSocket, tls: ClientTls | null, address?: string) {
     this.#deps = deps
     this.tls = tls
+    const onDefect = (error: Error) => {
+      deps.onDefect(error)
+      this.destroy()
+    }
     this.#reads = createReads((bytes, length, isOwn) => {
       try {
         this.#receive(bytes, length, isOwn)
       } catch (error) {
-        // A defect of the router costs this client its connection, and nobody else anything.
-        deps.onDefect(error as Error)
-        this.destroy()
+        onDefect(error as Error)
       }
     })
     this.#socket = open(this.#reads)
     this.source = plainAddress(address ?? this.#socket.remoteAddress ?? '')
     this.deadline = deps.deadlines.now + deps.limits.head_timeout_ms
-    this.#socket.on('drain', () => this.#onDrain())
-    this.#socket.on('end', () => this.#onEnd())
+    const on = (event: 'drain' | 'end' | 'close', listener: () => void) =>
+      this.#socket.on(event, guard(onDefect, listener))
+    on('drain', () => this.#onDrain())
+    on('end', () => this.#onEnd())
+    on('close', () => this.#onClose())
     // Without a listener an error would end the process; 'close' follows and says the rest.
     this.#socket.on('error', () => {})
-    this.#socket.on('close', () => this.#onClose())
     deps.deadlines.watch(this)
   }
 
@@ -158,9 +163,14 @@ export class ClientConnection {
   }
 
   resumeBody(): void {
-    if (this.#isReading) return
+    if (this.#isReading || this.#isHoldingEnough()) return
     this.#isReading = true
     this.#socket.resume()
+  }
+
+  /** What belongs to later requests has its limit, whatever the current one wants. */
+  #isHoldingEnough(): boolean {
+    return this.#exchange !== null && (this.#pending?.length ?? 0) > this.#deps.limits.header_bytes_max
   }
 
   /** True when all of the current request has come. */
@@ -199,8 +209,9 @@ export class ClientConnection {
     this.#socket.destroy()
   }
 
-  /** Closes once what was written has gone out. */
+  /** Closes once what was written has gone out. A client that does not read it has the limit of all slow readers. */
   destroySoon(): void {
+    this.deadline = this.#deps.deadlines.now + this.#deps.limits.idle_timeout_ms
     this.#socket.destroySoon()
   }
 

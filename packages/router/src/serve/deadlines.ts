@@ -9,6 +9,7 @@ export type Watched = {
   /** Ms on the clock of `Deadlines.now`; infinite when nothing is waited for. */
   deadline: number
   onDeadline(): void
+  destroy(): void
 }
 
 export type Deadlines = {
@@ -21,13 +22,21 @@ export type Deadlines = {
 
 const ROUND_MS = 50
 
-export function startDeadlines(onRound: (now: number) => void): Deadlines {
+/** `onDefect` hears what is thrown by a watched one, which is then destroyed; the others go on. */
+export function startDeadlines(onDefect: (error: Error) => void): Deadlines {
   const all = new Set<Watched>()
   let now = monotonicNow()
+  const expire = (watched: Watched) => {
+    try {
+      watched.onDeadline()
+    } catch (error) {
+      onDefect(error as Error)
+      watched.destroy()
+    }
+  }
   const timer = setInterval(() => {
     now = monotonicNow()
-    for (const watched of all) if (watched.deadline <= now) watched.onDeadline()
-    onRound(now)
+    for (const watched of all) if (watched.deadline <= now) expire(watched)
   }, ROUND_MS)
   return {
     get now() {

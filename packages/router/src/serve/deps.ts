@@ -1,6 +1,8 @@
 /** What the serving of requests needs of the rest of the process. */
+import type { Addresses } from '../cells/addresses.ts'
 import type { Cells } from '../cells/cells.ts'
 import type { RouterConfig, RouterLimits } from '../config.ts'
+import type { CrashWatch } from '../decision/crash-watch.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { Tenants } from '../decision/tenants.ts'
 import type { RequestScan } from '../http/request-scan.ts'
@@ -22,8 +24,11 @@ export type Client = {
 
 export type ServeDeps = {
   readonly cells: Cells
+  readonly crashes: Pick<CrashWatch, 'attemptFailed' | 'isSuspect'>
   /** Connects to cells whose URL is https. */
   readonly cellTls: CellTls
+  /** Of cells that are named by a host name. */
+  readonly addresses: Addresses
   readonly tenants: Tenants
   readonly limits: RouterLimits
   /** What is believed of a client's own headers. */

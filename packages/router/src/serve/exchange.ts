@@ -16,12 +16,13 @@
  * go out in one write (a head and the beginning of its body) is gathered, and flushed when what was read is used up.
  */
 import { ENDPOINTS_PATH } from '@cellplane/contract'
-import { type CellTarget, type MatchedRoute, matchRoute, pickTarget, type Wish } from '@cellplane/core'
+import { type CellTarget, type MatchedRoute, matchRoute, type Wish } from '@cellplane/core'
 import type { Cell } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { admitAtCell, admitTenant } from '../decision/admission.ts'
+import type { BrokenRequest } from '../decision/crash-watch.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
-import { pickSecondTarget, takeRetry } from '../decision/second-attempt.ts'
+import { isUnserved, MISDIRECTED, pickSecondTarget, takeRetry } from '../decision/second-attempt.ts'
 import { linesTo, shardIn, type Tenant, type TenantShard } from '../decision/tenants.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
@@ -34,8 +35,9 @@ import { formatCellRequest } from './cell-request.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { ServeDeps } from './deps.ts'
 import { formatEndpoints } from './endpoints.ts'
-import { explainFailure, type FailureReason, unavailable } from './failure.ts'
+import { BEYOND_SHARE, explainFailure, type FailureReason } from './failure.ts'
 import { type Identified, identify } from './identify.ts'
+import { draw, pickCell } from './pick-cell.ts'
 import { formatRedirect } from './redirect.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
@@ -43,13 +45,6 @@ import { identityOf, type RequestIdentity } from './request-identity.ts'
 import { Tunnel } from './tunnel.ts'
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
-const MISDIRECTED = 421
-
-/** Statuses by which a cell, or what stands in it, says that it could not serve. A 500 is an answer like another. */
-const isUnserved = (status: number) => status === 502 || status === 503 || status === 504
-
-/** 0–254, see `chooseCell`. */
-const draw = () => Math.floor(Math.random() * 255)
 
 export class Exchange implements AnswerReceiver {
   readonly isHead: boolean
@@ -68,6 +63,8 @@ export class Exchange implements AnswerReceiver {
   #target: CellTarget | null = null
   #attempt: Attempt | null = null
   #attempts = 0
+  /** What the first attempt's end may say about the tenant. */
+  #broken: BrokenRequest | null = null
   #answeredAt = 0
   #isAskedToLeave = false
   readonly #body: RequestBody
@@ -103,11 +100,14 @@ export class Exchange implements AnswerReceiver {
     const caller = identify(this.#deps, view, requestView(scan, text, this.#head, serverName), source)
     if (!(caller instanceof Promise)) return this.#onIdentified(caller)
     this.#client.pauseBody()
-    caller.then((identified) => {
-      if (this.#phase !== 'identifying') return
-      this.#onIdentified(identified)
-      this.flushRequest()
-    }, this.#onDefect)
+    caller
+      .then((identified) => {
+        if (this.#phase !== 'identifying') return
+        if (this.#body.isDone) this.#client.resumeBody()
+        this.#onIdentified(identified)
+        this.flushRequest()
+      })
+      .catch(this.#onDefect)
   }
 
   onBodyData(data: string): void {
@@ -179,10 +179,7 @@ export class Exchange implements AnswerReceiver {
     }
     const now = this.#startedAt
     if (tenant.isTenant && !admitTenant(view, tenant, this.#shard(), now)) {
-      return this.#refuse({
-        code: 'TOO_MANY_REQUESTS',
-        detail: 'this is beyond the tenant’s share of a cell',
-      })
+      return this.#refuse(BEYOND_SHARE)
     }
     this.#route = matchRoute(view.routes, method, path)
     tenant.retryBudget?.request(now)
@@ -208,14 +205,9 @@ export class Exchange implements AnswerReceiver {
 
   /** By the current view; refuses when there is no cell to go to. */
   #pick(): CellTarget | null {
-    const target = pickTarget(this.#view!, this.#shard(), this.#wish(), draw())
-    if (target.kind === 'cell') return target
-    const isForeign = target.kind === 'refused'
-    this.#refuse(
-      isForeign
-        ? { code: 'INVALID_REQUEST', detail: target.detail }
-        : unavailable(this.#view!.cells[target.index]!),
-    )
+    const target = pickCell(this.#shard(), this.#wish(), draw())
+    if ('kind' in target) return target
+    this.#refuse(target)
     return null
   }
 
@@ -226,8 +218,9 @@ export class Exchange implements AnswerReceiver {
     this.#phase = 'attempting'
     this.#target = target
     this.#attempts++
-    if (!admitAtCell(cell, now)) return this.#onAttemptFailed(cell, 'full', 'nothing')
-    this.#attempt = new Attempt(this.#deps, cell, this, now)
+    if (!admitAtCell(cell, this.#route!, this.#head, now))
+      return this.#onAttemptFailed(cell, 'full', 'nothing')
+    this.#attempt = new Attempt(this.#deps, cell, target.row, this, now)
     if (this.#attempt.connection.isConnected) this.#send(this.#attempt)
     // No more of the body than has come: it would be held for as long as the cell takes to answer the call.
     else if (!this.#body.isDone) this.#client.pauseBody()
@@ -265,7 +258,7 @@ export class Exchange implements AnswerReceiver {
       this.#failAttempt(attempt, !attempt.isSent ? 'connect' : isClientSlow ? 'client-slow' : 'timeout')
       return this.flushRequest()
     }
-    if (this.#phase === 'relaying') this.#deps.cells.countCut(attempt.cell)
+    if (this.#phase === 'relaying') this.#deps.cells.countCut(attempt)
     this.#dropAttempt()
     this.#cut()
   }
@@ -277,7 +270,8 @@ export class Exchange implements AnswerReceiver {
       return this.flushRequest()
     }
     const { cell } = attempt
-    this.#deps.cells.countCut(cell)
+    this.#deps.cells.countCut(attempt)
+    this.#broken = this.#deps.crashes.attemptFailed(attempt, this.#tenant!, why)
     this.#dropAttempt()
     // An answer that has begun can neither be completed nor be made up, unless nothing of it has gone out.
     if (!this.#answer.takeBack()) return this.#cut()
@@ -287,7 +281,8 @@ export class Exchange implements AnswerReceiver {
 
   #failAttempt(attempt: Attempt, why: FailureReason): void {
     this.#endAttempt()
-    if (why !== 'client-slow') this.#deps.cells.countFailure(attempt.cell, why === 'connect')
+    if (why !== 'client-slow') this.#deps.cells.countFailure(attempt, why === 'connect')
+    this.#broken = this.#deps.crashes.attemptFailed(attempt, this.#tenant!, why)
     this.#onAttemptFailed(attempt.cell, why, attempt.isSent ? 'something' : 'nothing')
   }
 
@@ -300,7 +295,8 @@ export class Exchange implements AnswerReceiver {
   /** Where to send a second time; null when the outcome of the first attempt stands. */
   #secondTarget(failed: Cell, sent: 'nothing' | 'something'): CellTarget | null {
     if (this.#attempts > 1 || !this.#body.isReplayable) return null
-    const second = pickSecondTarget(this.#shard(), this.#target!, this.#wish(), sent, draw())
+    const isSuspect = this.#deps.crashes.isSuspect(this.#tenant!)
+    const second = pickSecondTarget(this.#shard(), this.#target!, this.#wish(), sent, isSuspect, draw())
     return second && takeRetry(this.#tenant!, failed, monotonicNow()) ? second : null
   }
 
@@ -313,13 +309,19 @@ export class Exchange implements AnswerReceiver {
   #redirect(): void {
     this.#client.pauseBody()
     this.#dropAttempt()
-    this.#deps.refreshTopology().then(() => {
-      if (this.#phase !== 'attempting') return
-      this.#view = this.#deps.currentView() ?? this.#view
-      const target = this.#pick()
-      if (target) this.#attemptAgain(target)
-      this.flushRequest()
-    }, this.#onDefect)
+    // It is an index of the view that is about to be replaced.
+    this.#target = null
+    this.#deps
+      .refreshTopology()
+      .then(() => {
+        if (this.#phase !== 'attempting') return
+        if (this.#body.isDone) this.#client.resumeBody()
+        this.#view = this.#deps.currentView() ?? this.#view
+        const target = this.#pick()
+        if (target) this.#attemptAgain(target)
+        this.flushRequest()
+      })
+      .catch(this.#onDefect)
   }
 
   #dropAttempt(): void {
@@ -348,11 +350,12 @@ export class Exchange implements AnswerReceiver {
       this.#failAttempt(attempt, 'invalid')
       return this.flushRequest()
     }
-    this.#answeredAt = this.#deps.cells.countAnswer(cell, 101, attempt.startedAt)
+    this.#answeredAt = this.#deps.cells.countAnswer(attempt, 101)
     const head = formatSwitchHead(scan, text, cell.id, this.#identity.requestId)
+    const { traffic } = this.#deps
     const tunnel = new Tunnel(this.#deps, this.#client, connection, head, () => {
       attempt.end()
-      this.#deps.traffic.end()
+      traffic.end()
     })
     this.#phase = 'over'
     connection.use(tunnel)
@@ -363,7 +366,8 @@ export class Exchange implements AnswerReceiver {
     const attempt = this.#attempt!
     const { cell } = attempt
     const { status } = scan
-    this.#answeredAt = this.#deps.cells.countAnswer(cell, status, attempt.startedAt)
+    this.#answeredAt = this.#deps.cells.countAnswer(attempt, status)
+    if (this.#broken && status < 500) this.#broken.clear()
     if (
       status === MISDIRECTED &&
       this.#attempts === 1 &&
@@ -432,12 +436,13 @@ export class Exchange implements AnswerReceiver {
   }
 
   onClientDrain(): void {
-    this.#attempt?.expectMore()
+    if (this.#phase === 'relaying') this.#attempt?.expectMore()
     this.#attempt?.connection.resume()
   }
 
   onAnswerEnd(trailers: string): void {
     this.#answer.finish(trailers)
+    if (this.#attempt) this.#deps.cells.countWhole(this.#attempt.cell, this.#answer.status, this.#answeredAt)
     this.#endAttempt()
     this.#finish()
   }
@@ -463,15 +468,9 @@ export class Exchange implements AnswerReceiver {
     // The end of a long answer is not worth another look at the clock: what is compared is the head's time.
     const now = this.#answeredAt || monotonicNow()
     if (accessLog.wants(status, now)) {
-      accessLog.write({
-        ...this.#identity,
-        tenant: tenant?.isTenant ? tenant.key : '',
-        cell: this.#target ? this.#view!.cells[this.#target.index]!.id : '',
-        method: this.#head.method,
-        path: this.#head.path,
-        status,
-        durationMs: now - this.#startedAt,
-      })
+      const cell = this.#target && this.#view!.cells[this.#target.index]!
+      const durationMs = now - this.#startedAt
+      accessLog.write({ identity: this.#identity, head: this.#head, tenant, cell, status, durationMs })
     }
     this.#leave()
     this.#client.onExchangeEnd(isClientKept, !this.#head.isKeptAlive)

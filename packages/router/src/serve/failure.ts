@@ -38,6 +38,11 @@ export function explainFailure(
   }
 }
 
+export const BEYOND_SHARE: Refusal = {
+  code: 'TOO_MANY_REQUESTS',
+  detail: 'this is beyond the tenant’s share of a cell',
+}
+
 export const unavailable = (cell: Cell): Refusal => ({
   code: 'CELL_UNAVAILABLE',
   detail: `what this asks for is in cell ${cell.id}, which is not available at the moment; it is not lost`,

@@ -6,7 +6,7 @@
  * connections are kept a moment longer, because a client may be sending on one right now; then what is left is cut.
  */
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import type { KeyRule } from '@cellplane/contract'
 import type { RouterConfig } from '../config.ts'
@@ -50,16 +50,17 @@ const BACKLOG = 1_024
 export async function startPublicServer(options: PublicServerOptions): Promise<PublicServer> {
   const { cells, limits, log, listen, reads = 'shared' } = options
   const clients = new Set<Client>()
-  const deadlines = startDeadlines((now) => cells.sweep(now))
+  const onDefect = (error: Error) =>
+    log.error('a request could not be handled; this is a defect of the router', {
+      why: error.stack ?? error.message,
+    })
+  const deadlines = startDeadlines(onDefect)
   const deps: ServeDeps = {
     ...options,
     deadlines,
     isStopping: false,
     scan: scanOf(options),
-    onDefect: (error) =>
-      log.error('a request could not be handled; this is a defect of the router', {
-        why: error.stack ?? error.message,
-      }),
+    onDefect,
     onClientClosed: (client) => clients.delete(client),
   }
   const isFull = () => clients.size >= limits.connections_max
@@ -129,6 +130,9 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     },
     async stop() {
       deps.isStopping = true
+      // A connection that stands in the kernel and was not accepted is reset when its port is closed. Right after the loop
+      // has looked at its sockets there are fewest of them.
+      await turn()
       tls?.close()
       if (plain) await closeServer(plain)
       const startedAt = performance.now()

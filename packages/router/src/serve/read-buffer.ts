@@ -44,11 +44,14 @@ export type Reads = {
 export function createReads(receive: Receive): Reads {
   let own: Buffer | null = null
   let next: Buffer | undefined = shared
+  /** False for a socket that reads by itself. */
+  let isGiven = false
   // Node asks for the first buffer, and after each read for the next; undefined leaves things as they are, which its
   // types do not know.
   const takeNext = () => {
     const taken = next
     next = undefined
+    isGiven = true
     return taken
   }
   return {
@@ -61,7 +64,7 @@ export function createReads(receive: Receive): Reads {
       },
     },
     readOwn() {
-      if (own || ownCount >= OWN_BUFFERS_MAX) return
+      if (!isGiven || own || ownCount >= OWN_BUFFERS_MAX) return
       ownCount++
       own = spares.pop() ?? Buffer.allocUnsafeSlow(OWN_BYTES)
       next = own

@@ -54,6 +54,8 @@ export class Tunnel implements AnswerReceiver {
 
   onClientDrain(): void {
     this.#stayAwake()
+    // It was a slow reader until now; the moment that it has to close begins when it can have read the goodbye.
+    if (this.#hasSaidGoodbye) this.#awaitClose()
     this.#connection.resume()
   }
 
@@ -121,6 +123,10 @@ export class Tunnel implements AnswerReceiver {
     this.#hasSaidGoodbye = true
     this.#toClient += CLOSE_GOING_AWAY
     this.#flush()
+    this.#awaitClose()
+  }
+
+  #awaitClose(): void {
     this.#client.deadline = this.#deps.deadlines.now + this.#deps.limits.stream_leave_ms
   }
 

@@ -20,6 +20,8 @@ export type RawConnection = {
   /** One piece a packet. The loop turns in between, so each is read by itself. */
   writePieces(pieces: Iterable<string>): Promise<void>
   end(): void
+  /** Goes away without a word: what is under way on it is lost. */
+  reset(): void
 }
 
 /** Called with each whole request; what it returns is written, and undefined leaves it to the test. */
@@ -98,6 +100,7 @@ export async function startRawCell() {
         }
       },
       end: () => void socket.end(),
+      reset: () => void socket.resetAndDestroy(),
     }
     socket.removeAllListeners('data').removeAllListeners('end')
     socket.on('data', (bytes) => {

@@ -8,6 +8,7 @@
  */
 import { isIP } from 'node:net'
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import type { Addresses } from '../cells/addresses.ts'
 import type { CellOrigin } from '../cells/cell-pool.ts'
 import type { CellsTls } from '../config.ts'
 import type { Logger } from '../log.ts'
@@ -40,6 +41,7 @@ const MIN_VERSION = 'TLSv1.2'
 /** Rejects when a file cannot be used. */
 export async function startCellTls(
   settings: CellsTls | undefined,
+  addresses: Addresses,
   pollMs: number,
   log: Logger,
 ): Promise<CellTls> {
@@ -84,6 +86,7 @@ export async function startCellTls(
       const socket = connect({
         host,
         port,
+        lookup: addresses.lookup,
         servername,
         secureContext,
         ALPNProtocols: ['http/1.1'],

@@ -8,6 +8,7 @@
  * or an attempt to hide the host.
  */
 import type { TLSSocket } from 'node:tls'
+import { copyText } from '../http/request-head.ts'
 import { nameOfHost, type ServerNames } from './server-names.ts'
 
 export class ClientTls {
@@ -30,7 +31,7 @@ export class ClientTls {
     // Nearly every request is for the same host as the one before it.
     if (host === this.#servedHost) return true
     if (this.#certificateOf(nameOfHost(host)) !== this.#certificate) return false
-    this.#servedHost = host
+    this.#servedHost = copyText(host)
     return true
   }
 }

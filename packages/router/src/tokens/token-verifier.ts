@@ -73,7 +73,9 @@ export function createTokenVerifier(keys: SigningKeys, cachedMax: number): Token
       if (typeof tenant !== 'string') return invalid(`the token has no claim "${claim}" that is a string`)
       const why = partitionKeyProblem(tenant)
       if (why) return { ok: false, code: 'PARTITION_KEY_INVALID', detail: `in the claim "${claim}" ${why}` }
-      const isCurrent = keysOfCache === keys.current && policyOfCache === policy
+      // The keys may have been replaced meanwhile, and the cache be theirs already.
+      const isCurrent =
+        checked.by === keys.current && keysOfCache === keys.current && policyOfCache === policy
       if (isCurrent) remember(token, { tenant, claim, expiresAt: checked.payload.exp! * 1000 })
       return { ok: true, tenant }
     },
@@ -84,7 +86,7 @@ export function createTokenVerifier(keys: SigningKeys, cachedMax: number): Token
 }
 
 type Failed = Exclude<TokenVerdict, { ok: true }>
-type Checked = { ok: true; payload: JWTPayload } | Failed
+type Checked = { ok: true; payload: JWTPayload; by: JWTVerifyGetKey } | Failed
 
 async function check(token: string, policy: TokenPolicy, keys: SigningKeys): Promise<Checked> {
   const options = {
@@ -94,16 +96,19 @@ async function check(token: string, policy: TokenPolicy, keys: SigningKeys): Pro
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     requiredClaims: ['exp'],
   }
-  const withCurrentKeys = () => jwtVerify(token, keys.current!, options)
+  const withCurrentKeys = async (): Promise<Checked> => {
+    const by = keys.current!
+    const { payload } = await jwtVerify(token, by, options)
+    return { ok: true, payload, by }
+  }
   try {
-    const { payload } = await withCurrentKeys().catch(async (error: unknown) => {
+    return await withCurrentKeys().catch(async (error: unknown) => {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       const before = keys.current
       await keys.refresh()
       if (keys.current === before) throw error
       return withCurrentKeys()
     })
-    return { ok: true, payload }
   } catch (error) {
     return explain(error)
   }

@@ -28,6 +28,8 @@ export const SLOTS = [0, 1, 2, 7, 40, 1021, 9] as const
 const ZONES = ['a', 'b', 'c', 'a', 'b', 'c', 'a'] as const
 const DRAINING = 5
 const QUARANTINE = 6
+/** Takes three times what another does, where weights count. */
+const HEAVY = 3
 /** Has no public URL, so callers are told where routers reach it. */
 const WITHOUT_PUBLIC_URL = 3
 
@@ -46,7 +48,7 @@ const CELLS = SLOTS.map(
         : { public_http: `https://cell-${n}.example.com${n === 1 ? '/base' : ''}` }),
     },
     capacity: {},
-    weight: 10,
+    weight: n === HEAVY ? 30 : 10,
     release: 'r1',
   }),
 )
@@ -154,6 +156,7 @@ const DIFFERENCES = {
   'home first, most cells marked': { marked: [0, 1, 2] },
   'least loaded': { base: { choice: 'least-loaded' } },
   'least loaded, a cell marked': { base: { choice: 'least-loaded' }, marked: [2] },
+  weighted: { base: { choice: 'weighted' } },
   stateful: { base: { fleet_kind: 'stateful' } },
   'stateful, two cells marked': { base: { fleet_kind: 'stateful' }, marked: [1, 4] },
   redirect: { base: { delivery: 'redirect' } },

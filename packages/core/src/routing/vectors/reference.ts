@@ -161,9 +161,50 @@ function chosen(
 ): Slot {
   const load = (slot: Slot) => moment?.in_flight[idOf(base, slot)] ?? 0
   const draw = moment?.draw ?? 0
-  const fit = slots.filter((slot) => fitnessOf(slot) === 255 || fitnessOf(slot) > draw)
-  const least = Math.min(...fit.map(load))
-  const best = base.choice === 'home-first' ? fit[0] : fit.find((slot) => load(slot) === least)
-  const slot = best ?? slots.find((one) => fitnessOf(one) > 0) ?? slots[0]!
+  const weight = (slot: Slot) => Math.max(0.1, cellOf(base, slot)!.weight)
+  const fit = slots.filter((slot) => fitnessOf(slot) > draw % 255)
+  const spread = Math.floor(draw / 255) / 2 ** 22
+  const fittest = Math.max(...slots.map(fitnessOf))
+  const best = {
+    'home-first': () => fit[0],
+    'least-loaded': () =>
+      lessLoaded(fit, (slot) => load(slot) / (fitnessOf(slot) * weight(slot)), weight, spread),
+    weighted: () => byWeight(fit, weight, spread)[0],
+  }[base.choice]()
+  const slot =
+    best ?? (fittest > 0 ? slots.find((one) => fitnessOf(one) === fittest) : undefined) ?? slots[0]!
   return slot === slots[0] || mayLeaveHome(base, request, route) ? slot : slots[0]!
+}
+
+/** Of more than two, the first by an even draw, and the second by an even draw from those behind it in a ring. A tie by weight. */
+function lessLoaded(
+  fit: readonly Slot[],
+  load: (slot: Slot) => number,
+  weight: (slot: Slot) => number,
+  spread: number,
+): Slot | undefined {
+  if (fit.length <= 1) return fit[0]
+  if (fit.length > 2) {
+    const [one, afterOne] = byWeight(fit, () => 1, spread)
+    const at = fit.indexOf(one!)
+    const [other, afterOther] = byWeight([...fit.slice(at + 1), ...fit.slice(0, at)], () => 1, afterOne)
+    return lessLoaded([one!, other!], load, weight, afterOther)
+  }
+  const [one, other] = fit as [Slot, Slot]
+  if (load(one) !== load(other)) return load(one) < load(other) ? one : other
+  return byWeight(fit, weight, spread)[0]
+}
+
+/** Draws with a number in [0, 1). What is left of it, stretched to [0, 1) again, is for the next draw. */
+function byWeight(
+  slots: readonly Slot[],
+  weight: (slot: Slot) => number,
+  spread: number,
+): [Slot | undefined, number] {
+  let left = spread * slots.reduce((sum, slot) => sum + weight(slot), 0)
+  for (const slot of slots) {
+    if (left < weight(slot)) return [slot, left / weight(slot)]
+    left -= weight(slot)
+  }
+  return [slots.at(-1), 0]
 }

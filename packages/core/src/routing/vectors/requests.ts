@@ -30,6 +30,7 @@ export function requestsOf(fleet: string): VectorAsk[] {
     'home first, most cells marked': shardAsks,
     'least loaded': () => [...shardAsks(), ...momentAsks()],
     'least loaded, a cell marked': () => [...shardAsks(), ...momentAsks()],
+    weighted: () => [...shardAsks(), ...momentAsks()],
     stateful: () => [...shardAsks(), ...namingAsks()],
     'stateful, two cells marked': () => [...shardAsks(), ...namingAsks(), ...policyAsks()],
     redirect: () => [...shardAsks(), ...redirectAsks()],
@@ -218,18 +219,33 @@ function policyAsks(): VectorAsk[] {
 /** What is in flight, draws, and cells that are on their ramp or were ejected by the router itself. */
 function momentAsks(): VectorAsk[] {
   const tenant = tenantOf(6)
+  const ofThree = tenantOf(4)
+  /** Which of the fit ones, from 0 to 1; whoever is fit by more than 128 may be taken. */
+  const spread = (share: number) => 255 * Math.floor(share * 2 ** 22) + 128
   const at = (
     name: string,
     moment: Partial<VectorMoment>,
     request: Partial<VectorRequest> = {},
+    whose = tenant,
   ): VectorAsk => ({
-    ...ofTenant(name, tenant, request),
+    ...ofTenant(name, whose, request),
     moment: { draw: 128, in_flight: {}, fitness: {}, ...moment },
   })
   return [
     at('the home has less in flight', { in_flight: { 'cell-1': 3, 'cell-3': 4 } }),
     at('the alternate has less in flight', { in_flight: { 'cell-1': 4, 'cell-3': 3 } }),
-    at('as much: the home', { in_flight: { 'cell-1': 4, 'cell-3': 4 } }),
+    at('as much', { in_flight: { 'cell-1': 4, 'cell-3': 4 } }),
+    at('as much for its weight', { in_flight: { 'cell-1': 4, 'cell-3': 12 } }),
+    at('more, but less for its weight', { in_flight: { 'cell-1': 4, 'cell-3': 11 } }),
+    at('as much for what its ramp leaves of it', {
+      in_flight: { 'cell-1': 5, 'cell-3': 9 },
+      fitness: { 'cell-3': 153 },
+    }),
+    ...[0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.999].flatMap((share) => [
+      at(`nothing in flight, a draw of ${share}`, { draw: spread(share) }),
+      at(`of three, nothing in flight, a draw of ${share}`, { draw: spread(share) }, {}, ofThree),
+      at(`of three, a draw of ${share}`, { draw: spread(share), in_flight: LOADS }, {}, ofThree),
+    ]),
     at('others’ load does not count', { in_flight: { 'cell-1': 4, 'cell-3': 5, 'cell-0': 0 } }),
     at(
       'the alternate has less, but the route is the home’s',
@@ -252,6 +268,9 @@ function momentAsks(): VectorAsk[] {
     at('an id’s cell ramps', { fitness: { 'cell-3': 1 }, draw: 254 }, { target: `/v1/orders/${idAt(3)}` }),
   ]
 }
+
+/** By cell, all different for their weights. */
+const LOADS = { 'cell-0': 5, 'cell-1': 4, 'cell-2': 3, 'cell-3': 6, 'cell-4': 1, 'cell-5': 7 }
 
 function redirectAsks(): VectorAsk[] {
   const [tenant, bare] = [tenantOf(6), tenantOf(8)]

@@ -60,7 +60,7 @@ export type VectorRequest = {
 }
 
 export type VectorMoment = {
-  /** 0–254: takes a cell whose fitness is above it. */
+  /** `draw % 255` takes a cell whose fitness is above it; `floor(draw / 255)` of 2²² says which of those that are fit. */
   draw: number
   in_flight: Record<string, number>
   /** 0–255, of cells that are not as the overlay says. */

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { keyRuleSchema } from './routing-rules.ts'
+
+test('a key’s header is one that reaches the router and its cells as itself', () => {
+  const isTaken = (name: string) => keyRuleSchema.safeParse({ from: 'header', name }).success
+  for (const name of ['x-tenant', 'tenant', 'x-forwarded-host', 'x.tenant'])
+    assert.equal(isTaken(name), true, name)
+  for (const name of ['', 'X-Tenant', 'tenant_id', 'cellplane-tenant', 'a b', 'x'.repeat(65)])
+    assert.equal(isTaken(name), false, name)
+})
