@@ -86,7 +86,8 @@ const FAULTS: Record<string, Fault> = {
     onGround(async ({ fleet, load }) => {
       const connections_max = 40
       const { port } = await startReadyRouter(fleet, { limits: { connections_max, head_timeout_ms: 3_000 } })
-      const others = load(port, 'others')
+      // One connection, open before the others come: a second one, opened by a load that is held up, would be turned away.
+      const others = load(port, 'others', { connectionsMax: 1 })
       await others.during(MEANWHILE)
       const slow = await connectSlow(port, connections_max)
       // Who has a connection keeps it; who comes is turned away without an answer.
@@ -96,7 +97,11 @@ const FAULTS: Record<string, Fault> = {
       })
       assertUnharmed(t, 'others on connections that stand', await others.during(MEANWHILE))
       await until('the slow clients to be sent away', () => slow.every(({ hasEnded }) => hasEnded))
-      assert.equal((await send(port)).status, 200)
+      // A client sees its end before the router has counted it.
+      await until('a new client to be served', async () => {
+        const answer = await send(port).catch(() => undefined)
+        return answer?.status === 200
+      })
       assertUnharmed(t, 'others, all the while', await others.stop())
     }),
   'clients-garbage': (t) =>

@@ -20,6 +20,8 @@ export type LoadOptions = {
   headers?: readonly string[]
   /** Connections are kept and used in turn; false opens one for each request. */
   keepsConnections?: boolean
+  /** More are never opened; beyond it requests wait for a free one. */
+  connectionsMax?: number
 }
 
 export type Seen = {
@@ -49,10 +51,10 @@ const UNDER_WAY_MAX = 100
 const FREE_CONNECTIONS_MAX = 8
 
 export function startLoad(options: LoadOptions): Load {
-  const { perSecond, keepsConnections = true } = options
+  const { perSecond, keepsConnections = true, connectionsMax = UNDER_WAY_MAX } = options
   const agent = new Agent({
     keepAlive: keepsConnections,
-    maxSockets: UNDER_WAY_MAX,
+    maxSockets: connectionsMax,
     maxFreeSockets: FREE_CONNECTIONS_MAX,
     scheduling: 'fifo',
   })
