@@ -14,6 +14,8 @@ import type { Contestant, Environment } from './contestant.ts'
 
 const MAIN = fileURLToPath(import.meta.resolve('@cellplane/router/main'))
 
+const NAMED = ['--perf-basic-prof', '--interpreted-frames-native-stack']
+
 export const cellplane: Contestant = {
   name: 'cellplane',
   isRouting: true,
@@ -28,11 +30,14 @@ export const cellplane: Contestant = {
     const file = join(folder, 'router.json')
     writeFiles(folder, environment)
     writeFileSync(file, JSON.stringify(config))
-    const started = startPinned([process.execPath, MAIN, '--config', file], {
-      core: environment.core,
-      outputFile: join(folder, 'output.log'),
-      env: { NODE_COMPILE_CACHE: compiledCode(environment.folder) },
-    })
+    const started = startPinned(
+      [process.execPath, ...(environment.isProfiled ? NAMED : []), MAIN, '--config', file],
+      {
+        core: environment.core,
+        outputFile: join(folder, 'output.log'),
+        env: { NODE_COMPILE_CACHE: compiledCode(environment.folder) },
+      },
+    )
     const line = await started.untilOutput(/\{.*"router listening".*\}/)
     return { ...started, port: Number((JSON.parse(line[0]) as { port: number }).port) }
   },

@@ -15,6 +15,8 @@ export type Environment = {
   certificate?: { certFile: string; keyFile: string }
   /** With it, the key is in its tokens; otherwise in a header. */
   issuer?: Issuer
+  /** Tells a profiler the names of what it compiles while it runs. */
+  isProfiled?: boolean
 }
 
 export type Running = PinnedProcess & { port: number }

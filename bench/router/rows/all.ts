@@ -3,6 +3,7 @@ import { bodiesDown, bodiesUp, largeDown, largeUp } from './bodies.ts'
 import { tokenKey } from './keys.ts'
 import { latency } from './latency.ts'
 import { idleMemory, startMemory } from './memory.ts'
+import { profile } from './profile.ts'
 import { keepAlive, newConnection } from './requests.ts'
 import type { Row } from './row.ts'
 import { tls } from './tls.ts'
@@ -19,4 +20,5 @@ export const ROWS: readonly Row[] = [
   startMemory,
   tokenKey,
   tls,
+  profile,
 ]
