@@ -5,7 +5,7 @@ import { startFleet, type TestFleet } from '@cellplane/testing'
 type Line = readonly [what: string, figure: string | number]
 
 /** Runs one scenario on a fresh fleet of the worked example and prints what it came to. Exits 1 when `holds` is false. */
-export async function present<R>(scenario: {
+export async function present<R extends object>(scenario: {
   title: string
   cells: number
   run(fleet: TestFleet): Promise<R>
@@ -16,18 +16,37 @@ export async function present<R>(scenario: {
   const fleet = await startFleet({ cells: scenario.cells })
   try {
     const result = await scenario.run(fleet)
-    const holds = scenario.holds(result)
-    if (values.json) console.log(JSON.stringify({ ...result, holds }, null, 2))
-    else {
-      console.log(scenario.title)
-      for (const [what, figure] of scenario.lines(result))
-        console.log(`  ${String(figure).padStart(12)}  ${what}`)
-      console.log(holds ? 'It holds.' : 'It does NOT hold.')
-    }
-    process.exitCode = holds ? 0 : 1
+    const { title } = scenario
+    report({
+      title,
+      result,
+      isJson: values.json,
+      lines: scenario.lines(result),
+      holds: scenario.holds(result),
+    })
   } finally {
     await fleet.remove()
   }
+}
+
+/** Prints what a scenario came to. Sets the exit status: 1 when it does not hold. */
+export function report(shown: {
+  title: string
+  result: object
+  isJson: boolean
+  lines: readonly Line[]
+  remark?: string
+  holds: boolean
+}): void {
+  const { title, result, isJson, lines, remark, holds } = shown
+  if (isJson) console.log(JSON.stringify({ ...result, holds }, null, 2))
+  else {
+    console.log(title)
+    for (const [what, figure] of lines) console.log(`  ${String(figure).padStart(12)}  ${what}`)
+    if (remark !== undefined) console.log(remark)
+    console.log(holds ? 'It holds.' : 'It does NOT hold.')
+  }
+  process.exitCode = holds ? 0 : 1
 }
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

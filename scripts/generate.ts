@@ -1,6 +1,6 @@
 /** Writes what is generated from the code; tests compare. Run by `npm run generate`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { fleetFileJsonSchema } from '@cellplane/contract/fleet-file'
+import { fleetFileJsonSchema } from '@cellplane/contract/json-schema'
 import { buildRoutingVectors, type RoutingVectors } from '@cellplane/core/routing-vectors'
 
 mkdirSync('schemas', { recursive: true })

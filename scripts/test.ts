@@ -1,8 +1,8 @@
 /**
  * The test command: brings what npm cannot, runs every suite, and says what could not run.
  *
- * Two passes: first the suites that share the machine well, two files at a time; then, alone, those that measure
- * seconds (whole fleets that are killed). A suite that lacks something of the machine skips with a reason, and the
+ * Two passes: first the suites that share the machine well, one file more at a time than there are cores, because they
+ * wait as well; then, alone, those that measure seconds (whole fleets that are killed). A suite that lacks something of the machine skips with a reason, and the
  * reason is printed and counted at the end: nothing is left out on the quiet.
  *
  * `npm test -- PATTERN …` runs only the files whose path contains one of the patterns.
@@ -17,6 +17,9 @@ import { spec } from 'node:test/reporters'
 const NEEDS = [
   { program: 'python3', debian: 'python3' },
   { program: 'make', debian: 'make' },
+  { program: 'haproxy', debian: 'haproxy' },
+  { program: 'promtool', debian: 'prometheus' },
+  { program: 'amtool', debian: 'prometheus-alertmanager' },
 ] as const
 
 /** A file that takes longer than this hangs: the slowest takes under two minutes on two cores. */
@@ -45,7 +48,7 @@ async function main(): Promise<void> {
   const isAlone = (file: string) => file.endsWith('.e2e.test.ts')
   const shared = await runPass(
     files.filter((file) => !isAlone(file)),
-    Math.min(2, cpus().length),
+    cpus().length + 1,
   )
   const alone = await runPass(files.filter(isAlone), 1)
   report([shared, alone])

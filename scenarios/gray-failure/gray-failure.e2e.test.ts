@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
-import { ATTEMPTS_PER_CALL_MAX, isSpread, LAST_FAILURE_AFTER_MS_MAX, OUT_AFTER_MS_MAX } from './claims.ts'
+import {
+  ATTEMPTS_PER_CALL_MAX,
+  isSpread,
+  LAST_FAILURE_AFTER_MS_MAX,
+  OTHERS_LOAD_MAX,
+  OUT_AFTER_MS_MAX,
+} from './claims.ts'
 import { PLAN, type Plan } from './plan.ts'
 import { cellplane } from './proxies/cellplane.ts'
 import { roundRobin } from './proxies/round-robin.ts'
@@ -47,6 +53,11 @@ describe('an instance whose code answers 500 and whose health check answers 200'
 
   test('is not made worse by the router’s own attempts', () => {
     assert.ok(cells.attemptsPerCall < ATTEMPTS_PER_CALL_MAX, `${cells.attemptsPerCall}`)
+  })
+
+  test('loads no other cell beyond its ceiling', () => {
+    assert.ok(cells.mostLoadedOther <= OTHERS_LOAD_MAX, `${cells.mostLoadedOther}`)
+    assert.equal(cells.refusedByOthers, 0)
   })
 
   test('is shown in a table, in the terminal and as a plot, of the figures that were measured', () => {

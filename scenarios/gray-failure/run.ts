@@ -13,6 +13,7 @@ import { type Plan, tenantNames } from './plan.ts'
 import { startProcess } from './process.ts'
 import { tenantsOfBroken } from './proxies/cells.ts'
 import type { ProxyKind, RunningProxy } from './proxies/proxy.ts'
+import type { SecondCount } from './service/instance.ts'
 import { type Instances, startInstances } from './service/instances.ts'
 
 /** Of some tenants: how many there are, how many had an action fail for good, and their actions. */
@@ -37,6 +38,10 @@ export type Replay = {
   amplificationInFault: number
   /** Requests that came in at instances to calls sent by callers, over the whole run: what the proxy itself adds. */
   attemptsPerCall: number
+  /** Requests a second in the fault at the most loaded of the other instances, to what it can do. */
+  mostLoadedOther: number
+  /** Requests that the other instances turned away in the fault, because all their places were taken. */
+  refusedByOthers: number
   /** From the fault's begin until the proxy took the instance out of its choice; null: it never did. */
   outAfterMs: number | null
   /** From the fault's begin until the last action began that failed; null: none did. */
@@ -82,6 +87,7 @@ export async function replay(kind: ProxyKind, plan: Plan): Promise<Replay> {
       about: kind.about,
       ...summaryOf(actions, plan, brokenAtMs),
       attemptsPerCall: arrived / calls,
+      ...loadOfOthers(counts, plan),
       outAfterMs,
       stallMs,
       ...readOff(secondsOf(records, totalSeconds(plan)), plan),
@@ -141,9 +147,27 @@ function summaryOf(actions: readonly Attempt[], plan: Plan, brokenAtMs: number) 
   }
 }
 
+/** Whole seconds of the fault. */
+function loadOfOthers(counts: readonly (readonly SecondCount[])[], plan: Plan) {
+  const { concurrency, workMs } = plan.service
+  const [from, to] = [Math.ceil(plan.beforeMs / 1000), faultEnd(plan)]
+  const others = counts
+    .filter((_, instance) => instance !== plan.broken)
+    .map((seconds) => seconds.slice(from, to))
+  const sum = (seconds: readonly SecondCount[], of: 'arrived' | 'refused') =>
+    seconds.reduce((total, second) => total + second[of], 0)
+  const perSecond = others.map((seconds) => sum(seconds, 'arrived') / (to - from))
+  return {
+    mostLoadedOther: Math.max(...perSecond) / ((concurrency * 1000) / workMs),
+    refusedByOthers: others.reduce((total, seconds) => total + sum(seconds, 'refused'), 0),
+  }
+}
+
+const faultEnd = ({ beforeMs, faultMs }: Plan) => Math.ceil((beforeMs + faultMs) / 1000)
+
 /** What is read off the series: whole seconds of the fault, and of the time after it. */
 function readOff(seconds: Second[], plan: Plan) {
-  const end = Math.ceil((plan.beforeMs + plan.faultMs) / 1000)
+  const end = faultEnd(plan)
   const own = seconds.slice(Math.ceil(plan.beforeMs / 1000), end)
   const needed = own.reduce((sum, { actions }) => sum + actions, 0)
   const sent = own.reduce((sum, { actions, amplification }) => sum + actions * (amplification ?? 0), 0)

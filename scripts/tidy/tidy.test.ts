@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fleetFileJsonSchema } from '@cellplane/contract/fleet-file'
+import { fleetFileJsonSchema } from '@cellplane/contract/json-schema'
 import {
   exists,
   importsOf,
@@ -40,7 +40,8 @@ const DIRECTIONS: Record<string, readonly string[]> = {
   '@cellplane/core': ['@cellplane/contract'],
   '@cellplane/host': [],
   '@cellplane/router': ['@cellplane/core', '@cellplane/contract', '@cellplane/host'],
-  '@cellplane/control': ['@cellplane/core', '@cellplane/contract', '@cellplane/host'],
+  '@cellplane/telemetry': ['@cellplane/core', '@cellplane/contract'],
+  '@cellplane/control': ['@cellplane/core', '@cellplane/contract', '@cellplane/host', '@cellplane/telemetry'],
   '@cellplane/postgres': [],
   '@cellplane/agent': ['@cellplane/core', '@cellplane/contract', '@cellplane/host', '@cellplane/postgres'],
   '@cellplane/cell': ['@cellplane/contract'],
@@ -52,6 +53,7 @@ const DIRECTIONS: Record<string, readonly string[]> = {
     '@cellplane/contract',
     '@cellplane/host',
     '@cellplane/postgres',
+    '@cellplane/telemetry',
   ],
   '@cellplane/example-notifications': ['@cellplane/cell', '@cellplane/client'],
 }

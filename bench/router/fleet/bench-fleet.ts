@@ -52,6 +52,7 @@ export function buildBenchFleet(ports: readonly number[]) {
       cells,
       table,
       formerTables: [],
+      formerOverrides: [],
       overrides,
       tokens: null,
       epoch: 1,

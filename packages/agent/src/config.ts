@@ -1,38 +1,44 @@
 /** The agent's configuration file: strict, so that a misspelt field is an error and not a silent default. */
 import { readFile } from 'node:fs/promises'
 import { formatProblems, hostIdSchema, parseWith } from '@cellplane/contract'
-import { z } from 'zod'
+import { about, httpUrl, int, record, strictObject } from '@cellplane/contract/schema'
+import * as v from 'valibot'
 
 const PORT_MAX = 65_535
 
 /** uids above those of accounts (1000–60000), of `nobody` (65534) and of what distributions hand out. */
 const UID_BASE = 70_000
 
-export const agentConfigSchema = z.strictObject({
+const someText = v.pipe(v.string(), v.minLength(1))
+const absolutePath = v.pipe(v.string(), v.startsWith('/'))
+
+export const agentConfigSchema = strictObject({
   host: hostIdSchema,
-  control_url: z.url({ protocol: /^https?$/ }),
-  token_file: z.string().min(1).describe('The bearer token of the role `host`, on one line.'),
-  state_dir: z.string().startsWith('/').describe('Order, cells and logs of this host.'),
-  port_base: z.int().min(1).max(PORT_MAX).default(7500),
-  listen_host: z.string().min(1).default('127.0.0.1'),
-  jwks: z
-    .string()
-    .min(1)
-    .nullable()
-    .describe('Path or http(s) URL of the keys that the tenants’ tokens are verified with.'),
-  fleet_kind: z.enum(['stateless', 'stateful']),
-  component_env: z
-    .record(z.string(), z.string())
-    .default({})
-    .describe('For every component: the ports of local services.'),
-  runtime_dir: z
-    .string()
-    .startsWith('/')
-    .describe('Where the PostgreSQL programs are copied to when a cell’s user cannot enter node_modules.'),
-  uid_base: z.int().min(1).default(UID_BASE).describe('As root, the cell in slot n runs as uid_base + n.'),
-  parent_bound: z.boolean().default(false).describe('Stop when the process that started the agent is gone.'),
+  control_url: httpUrl,
+  token_file: about(someText, 'The bearer token of the role `host`, on one line.'),
+  state_dir: about(absolutePath, 'Order, cells and logs of this host.'),
+  port_base: v.optional(int(1, PORT_MAX), 7500),
+  listen_host: v.optional(someText, '127.0.0.1'),
+  jwks: about(
+    v.nullable(someText),
+    'Path or http(s) URL of the keys that the tenants’ tokens are verified with.',
+  ),
+  fleet_kind: v.picklist(['stateless', 'stateful']),
+  component_env: v.optional(
+    about(record(v.string(), v.string()), 'For every component: the ports of local services.'),
+    {},
+  ),
+  runtime_dir: about(
+    absolutePath,
+    'Where the PostgreSQL programs are copied to when a cell’s user cannot enter node_modules.',
+  ),
+  uid_base: v.optional(about(int(1), 'As root, the cell in slot n runs as uid_base + n.'), UID_BASE),
+  parent_bound: v.optional(
+    about(v.boolean(), 'Stop when the process that started the agent is gone.'),
+    false,
+  ),
 })
-export type AgentConfig = z.infer<typeof agentConfigSchema>
+export type AgentConfig = v.InferOutput<typeof agentConfigSchema>
 
 /** Throws with every problem of the file, one a line. */
 export async function readAgentConfig(file: string): Promise<AgentConfig> {

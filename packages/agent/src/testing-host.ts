@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type HostOrder, type HostOrderCell, type HostReport, hostReportSchema } from '@cellplane/contract'
 import type { Component } from '@cellplane/contract/fleet-file'
+import * as v from 'valibot'
 import { agentConfigSchema } from './config.ts'
 
 /** Answers its health, its environment and its holdings, and can be made ill: all that a cell's component may do. */
@@ -79,7 +80,7 @@ export class TestHost {
   }
 
   get config() {
-    return agentConfigSchema.parse({
+    return v.parse(agentConfigSchema, {
       host: 'local',
       control_url: `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`,
       token_file: join(this.directory, 'host.token'),
@@ -163,7 +164,7 @@ export class TestHost {
       if (url.endsWith('/report')) {
         const chunks: Buffer[] = []
         for await (const chunk of request) chunks.push(chunk as Buffer)
-        this.reports.push(hostReportSchema.parse(JSON.parse(Buffer.concat(chunks).toString())))
+        this.reports.push(v.parse(hostReportSchema, JSON.parse(Buffer.concat(chunks).toString())))
         return answer(204)
       }
       const etag = `"${this.#order.epoch}.${this.#order.version}"`

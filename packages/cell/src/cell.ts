@@ -7,6 +7,7 @@
 import { type Admission, type AdmissionRequest, admit } from './admission/admit.ts'
 import type { HeaderSource } from './admission/header-source.ts'
 import { createRouterSecrets } from './admission/router-secrets.ts'
+import { createTenantLimit } from './admission/tenant-limit.ts'
 import { createTokenVerifier } from './admission/token-verifier.ts'
 import { type CellProcess, type CellProcessOptions, createCellProcess } from './cell-process.ts'
 import type { CellConfig } from './config.ts'
@@ -17,6 +18,11 @@ import { forRequest, type Logger } from './observing/logger.ts'
 export type CellOptions = CellProcessOptions & {
   /** Stateful fleets: where this cell keeps whose home it is. Without it, home-only routes rest on the router's word. */
   homes?: HomeRegister
+  /**
+   * What one tenant may have of this cell; beyond it 429. Routers hold a cap of capacity over shard size by shares; where
+   * all of a tenant's requests come to this process, the same number here holds it exactly.
+   */
+  tenantRequestsPerSecondMax?: number
 }
 
 export type Cell = CellProcess & {
@@ -28,12 +34,14 @@ export type Cell = CellProcess & {
   loggerFor(admission: Admission): Logger
 }
 
-/** Throws when the router secrets cannot be read; everything else that may be missing at the start is waited for. */
+/** Throws when the router secrets cannot be read, or the tenants' cap is none; everything else that may be missing at the start is waited for. */
 export function createCell(config: CellConfig, options: CellOptions = {}): Cell {
   const secrets = createRouterSecrets(config.routerSecretFile)
   const process = createCellProcess(config, options, secrets)
   const tokens = config.tokens && createTokenVerifier(config.tokens)
-  const parts = { config, secrets, tokens, homes: options.homes }
+  const { homes, tenantRequestsPerSecondMax: tenantRate } = options
+  const tenantLimit = tenantRate === undefined ? undefined : createTenantLimit(tenantRate)
+  const parts = { config, secrets, tokens, homes, tenantLimit }
   return {
     ...process,
     newId: (kind) => newId(kind, config.slot, Date.now()),

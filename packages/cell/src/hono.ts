@@ -25,7 +25,9 @@ export function cellRoutes(cell: Cell): MiddlewareHandler {
     try {
       await next()
     } finally {
-      finished(c.req.method, routePath(c, -1), c.res.status)
+      // Before admission there is none.
+      const { admission } = c.var as Partial<CellEnv['Variables']>
+      finished(c.req.method, routePath(c, -1), c.res.status, admission?.isSynthetic)
     }
   }
 }

@@ -7,7 +7,6 @@
  */
 export type { Admission, AdmissionRequest, Admitted, Refused } from './admission/admit.ts'
 export type { HeaderSource } from './admission/header-source.ts'
-export { continueTrace, formatTraceparent, type TraceContext } from './admission/trace-context.ts'
 export { type Cell, type CellOptions, createCell } from './cell.ts'
 export type { TokenConfig } from './config.ts'
 export { createMemoryHomeRegister, type Home, type HomeRegister } from './homes/home-register.ts'

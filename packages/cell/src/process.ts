@@ -2,12 +2,15 @@
 export {
   HEADERS,
   type Holdings,
+  isSyntheticTenant,
   PROBLEM_CONTENT_TYPE,
   type ProblemCode,
   type ProblemDetails,
   problemDetails,
+  SYNTHETIC_TENANT_PREFIX,
   slotOfId,
 } from '@cellplane/contract/cell'
+export { continueTrace, formatTraceparent, type TraceContext } from './admission/trace-context.ts'
 export { type CellProcess, type CellProcessOptions, createCellProcess } from './cell-process.ts'
 export { type CellConfig, cellConfigFromEnv } from './config.ts'
 export { withOwnRoutes } from './node.ts'

@@ -1,5 +1,6 @@
 /** What every command has: a summary, examples in its help, `--json`, and flags that say which fleet it is about. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { usageFailure } from './failure.ts'
 
 export type CommandSpec = {
   /** With its arguments: `show <cell>`. */
@@ -55,6 +56,23 @@ export function aboutAnyFleet(command: Command): Command {
 /** Why a change is made; it lands in the audit trail. */
 export function reasonOption(fallback: string): Option {
   return new Option('--reason <text>', 'why; it lands in the audit trail').default(fallback)
+}
+
+/** The same, of what somebody else will have to understand. */
+export function requiredReasonOption(): Option {
+  return new Option('--reason <text>', 'why; it lands in the audit trail').makeOptionMandatory()
+}
+
+/** A change beyond the blast-radius budget. Its holder's token must allow it, and it takes a reason of one's own. */
+export function forceOption(): Option {
+  return new Option('--force', 'although it exceeds the blast-radius budget; needs --reason')
+}
+
+/** Throws a usage failure for `--force` with the reason that nobody gave. */
+export function mayForce(flags: { force?: boolean }, command: Command): boolean {
+  if (!flags.force) return false
+  if (command.getOptionValueSource('reason') !== 'default') return true
+  throw usageFailure('--force needs --reason: who reads the audit trail wants to know why')
 }
 
 /** For option values: a whole number within bounds. */

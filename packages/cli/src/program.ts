@@ -1,17 +1,24 @@
 /** The program: every command, in the order in which a newcomer meets them. */
 import { Command, type CommanderError } from 'commander'
+import { automationCommand } from './commands/automation.ts'
 import { cellCommand } from './commands/cell.ts'
 import { completeCommand, completionCommand } from './commands/completion.ts'
 import { downCommand } from './commands/down.ts'
 import { helpCommand } from './commands/help.ts'
 import { initCommand } from './commands/init.ts'
+import { keysCommand } from './commands/keys.ts'
 import { logsCommand } from './commands/logs.ts'
+import { observabilityCommand } from './commands/observability.ts'
 import { planCommand } from './commands/plan.ts'
+import { rebalanceCommand } from './commands/rebalance.ts'
+import { reportCommand } from './commands/report.ts'
 import { statusCommand } from './commands/status.ts'
 import { tenantCommand } from './commands/tenant.ts'
 import { tokenCommand } from './commands/token.ts'
+import { topCommand } from './commands/top.ts'
 import { topologyCommand } from './commands/topology.ts'
 import { upCommand } from './commands/up.ts'
+import { zoneCommand } from './commands/zone.ts'
 
 /** A wrong command line, with the command that it came nearest to: its help is where to look. */
 export class UsageError extends Error {
@@ -40,11 +47,23 @@ export function createProgram(version: string): Command {
     downCommand(),
     logsCommand(),
     tokenCommand(),
+    keysCommand(),
   ]) {
     program.addCommand(command)
   }
   program.commandsGroup('Operate a fleet:')
-  for (const command of [statusCommand(), cellCommand(), tenantCommand(), topologyCommand()]) {
+  for (const command of [
+    statusCommand(),
+    topCommand(),
+    reportCommand(),
+    cellCommand(),
+    zoneCommand(),
+    rebalanceCommand(),
+    tenantCommand(),
+    topologyCommand(),
+    automationCommand(),
+    observabilityCommand(),
+  ]) {
     program.addCommand(command)
   }
   program.commandsGroup('Shell:')

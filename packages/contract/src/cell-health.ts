@@ -1,13 +1,14 @@
 /** What a cell's health path answers: 200 when it serves, 503 when not, with each dependency's own state. A plain 2xx without a body is healthy too. */
-import { z } from 'zod'
+import * as v from 'valibot'
+import { finite, object, record } from './schema/index.ts'
 
-export const cellHealthSchema = z.object({
-  status: z.enum(['ok', 'failing', 'stopping']),
-  cell: z.string(),
-  release: z.string(),
-  dependencies: z.record(
-    z.string(),
-    z.object({ status: z.enum(['ok', 'failing']), latency_ms: z.number(), error: z.string().optional() }),
+export const cellHealthSchema = object({
+  status: v.picklist(['ok', 'failing', 'stopping']),
+  cell: v.string(),
+  release: v.string(),
+  dependencies: record(
+    v.string(),
+    object({ status: v.picklist(['ok', 'failing']), latency_ms: finite, error: v.optional(v.string()) }),
   ),
 })
-export type CellHealth = z.infer<typeof cellHealthSchema>
+export type CellHealth = v.InferOutput<typeof cellHealthSchema>

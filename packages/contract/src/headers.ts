@@ -26,6 +26,12 @@ export const HEADERS = {
   traceparent: 'traceparent',
 } as const
 
+/**
+ * Router → control plane: which router asks for the base and its events, percent-encoded. While a new base is watched, one
+ * router gets it; whoever does not say its name is one of the others.
+ */
+export const ROUTER_HEADER = 'x-cellplane-router'
+
 export const CELLPLANE_HEADER_PREFIX = 'cellplane-'
 
 export type Role = 'home' | 'alternate'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatCellNamingId, partitionKeyProblem, SLOT_NONE, slotOfId } from './identifiers.ts'
 import { deriveRouterSecret, secretsMatch } from './router-secret.ts'
+import { isSyntheticTenant, syntheticTenantOf } from './synthetic-tenant.ts'
 
 test('an id names the slot it was made with', () => {
   for (const slot of [0, 35, 36, 1295, SLOT_NONE - 1])
@@ -35,6 +36,12 @@ test('a partition key is 1–256 bytes of text without control characters or out
   assert.match(partitionKeyProblem('a\r\nb') ?? '', /control/)
   assert.match(partitionKeyProblem(' a') ?? '', /white space/)
   assert.match(partitionKeyProblem('a\ud800') ?? '', /well-formed/)
+})
+
+test('the synthetic tenants’ names are nobody’s partition key', () => {
+  assert.match(partitionKeyProblem(syntheticTenantOf('cell-001')) ?? '', /reserved; take another/)
+  assert.ok(isSyntheticTenant(syntheticTenantOf('cell-001')))
+  assert.equal(partitionKeyProblem('my-cellplane-synthetic-tenant'), undefined)
 })
 
 test('a problem with a key does not repeat the key', () => {

@@ -1,4 +1,5 @@
 /** What a partition key may look like. */
+import { isSyntheticTenant, SYNTHETIC_TENANT_PREFIX } from './synthetic-tenant.ts'
 
 /** The longest partition key, in UTF-8 bytes. Long enough for a UUID, an e-mail address or a URN; short enough to be a metric's exemplar. */
 export const PARTITION_KEY_BYTES_MAX = 256
@@ -9,6 +10,9 @@ const CONTROL = /[\u0000-\u001f\u007f]/
 
 /** Why `key` cannot be a partition key, or undefined when it can. The key itself is not repeated: it may be 10 KB. */
 export function partitionKeyProblem(key: string): string | undefined {
+  if (isSyntheticTenant(key)) {
+    return `names that begin with "${SYNTHETIC_TENANT_PREFIX}" are reserved; take another one`
+  }
   if (isPlain(key)) return undefined
   if (key === '') return 'the partition key is empty; expected 1–256 bytes'
   if (key.length > PARTITION_KEY_BYTES_MAX || utf8Length(key) > PARTITION_KEY_BYTES_MAX) {

@@ -1,19 +1,21 @@
 /** RFC 9457 problem details, as the control plane, the router and the cell kit answer them. */
-import { z } from 'zod'
+import * as v from 'valibot'
+import { int, list, object } from './schema/index.ts'
 
 export * from './problem-codes.ts'
 
-export const problemDetailsSchema = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.string(),
-    request_id: z.string().optional(),
-    cell: z.string().optional(),
-    problems: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })).optional(),
-  })
-  .meta({ id: 'ProblemDetails', description: 'RFC 9457 problem details' })
+export const problemDetailsSchema = v.pipe(
+  object({
+    type: v.string(),
+    title: v.string(),
+    status: int(),
+    detail: v.string(),
+    code: v.string(),
+    request_id: v.optional(v.string()),
+    cell: v.optional(v.string()),
+    problems: v.optional(list(object({ code: v.string(), path: v.string(), message: v.string() }))),
+  }),
+  v.metadata({ id: 'ProblemDetails', description: 'RFC 9457 problem details' }),
+)
 
-export type ProblemDetails = z.infer<typeof problemDetailsSchema>
+export type ProblemDetails = v.InferOutput<typeof problemDetailsSchema>

@@ -2,99 +2,212 @@
  * What routers and hosts tell the control plane, and what it tells a host. Reports are dropped rather than queued: the
  * next one says it again.
  */
-import { z } from 'zod'
+import * as v from 'valibot'
 import { componentSchema } from './fleet-file/component.ts'
 import { cellIdSchema, componentNameSchema, hostIdSchema, slotSchema } from './identifiers.ts'
 import { holdingsSchema, storeSchema } from './registry/cell.ts'
+import {
+  about,
+  atLeast,
+  between,
+  count,
+  dateTime,
+  finite,
+  int,
+  list,
+  positiveInt,
+  record,
+  strictObject,
+  text,
+  union,
+} from './schema/index.ts'
 import { versionSchema } from './topology/base.ts'
 
-const count = z.int().min(0)
+/** Tenants that a report names for errors, for crashes and for cost. */
+export const FIGURES_MAX = 32
+
+const documentVersion = strictObject({ epoch: versionSchema, version: versionSchema })
+
+/** Requests that came before a limit, let through or not, since the last report. Limits are divided between routers by them. */
+const arrivalsSchema = v.pipe(
+  strictObject({
+    ms: about(positiveInt, 'The time in which they came.'),
+    cells: list(strictObject({ slot: slotSchema, requests: count }), 0, 10_000),
+    tenants: about(
+      list(strictObject({ tenant: text(0, 256), requests: count }), 0, 256),
+      'Those to whom most came, of the tenants that have a cap; bounded.',
+    ),
+  }),
+  v.description('Left out by a router that takes no shares of limits.'),
+)
+
+const tenantName = text(1, 256)
+/** Of one tenant: a shard has 8 cells at most, and it may have moved. */
+const PLACES_MAX = 64
+
+/** What tenants did within the last seconds. It is a window and no counter, so a lost report loses nothing here either. */
+const tenantFiguresSchema = v.pipe(
+  strictObject({
+    window_ms: positiveInt,
+    cells: about(
+      list(strictObject({ slot: slotSchema, attempts: count, errors: count }), 0, 10_000),
+      'Attempts with an outcome other than a failed connection, and how many failed.',
+    ),
+    errors: about(
+      list(
+        strictObject({
+          tenant: tenantName,
+          attempts: count,
+          errors: count,
+          cells: list(strictObject({ slot: slotSchema, errors: count }), 0, PLACES_MAX),
+        }),
+        0,
+        FIGURES_MAX,
+      ),
+      'The tenants with most errors.',
+    ),
+    crashes: about(
+      list(
+        strictObject({
+          tenant: tenantName,
+          attempts: count,
+          is_suspended: v.boolean(),
+          crashes: list(
+            strictObject({
+              slot: slotSchema,
+              ms_ago: count,
+              sent_ms_before: about(count, 'How long before the crash its last request was sent.'),
+            }),
+            0,
+            16,
+          ),
+        }),
+        0,
+        FIGURES_MAX,
+      ),
+      'Tenants with requests under way when cells crashed, within two minutes; those whom the router suspends first.',
+    ),
+    cost: about(
+      list(
+        strictObject({
+          tenant: tenantName,
+          attempts: count,
+          ms: count,
+          cells: list(strictObject({ slot: slotSchema, ms: count }), 0, PLACES_MAX),
+        }),
+        0,
+        FIGURES_MAX,
+      ),
+      'The tenants whose requests took most time of cells, from sending until the head of the answer.',
+    ),
+  }),
+  v.description('Left out by a router of before there were quarantines by the control plane.'),
+)
 
 /** Once a second from every router process: counters since its start, so that a lost report loses nothing. */
-export const routerReportSchema = z
-  .strictObject({
-    router: z.string().min(1).max(128),
-    started_at: z.iso.datetime(),
-    at: z.iso.datetime(),
-    base: z.strictObject({ epoch: versionSchema, version: versionSchema }).nullable(),
-    overlay: z.strictObject({ epoch: versionSchema, version: versionSchema }).nullable(),
+export const routerReportSchema = v.pipe(
+  strictObject({
+    router: text(1, 128),
+    started_at: dateTime,
+    at: dateTime,
+    base: v.nullable(documentVersion),
+    overlay: v.nullable(documentVersion),
     refused_documents: count,
-    last_refusal: z.string().max(1024).nullable(),
-    cells: z
-      .array(
-        z.strictObject({
-          slot: slotSchema,
-          requests: count,
-          errors: count.describe('5xx answers and failed attempts'),
-          connect_failures: count,
-          in_flight: count,
-          is_ejected: z.boolean(),
-        }),
-      )
-      .max(10_000),
-    tenants: z
-      .array(z.strictObject({ tenant: z.string().max(256), requests: count, errors: count }))
-      .max(256)
-      .describe('The busiest tenants since the last report; bounded.'),
-  })
-  .meta({ id: 'RouterReport' })
-export type RouterReport = z.infer<typeof routerReportSchema>
+    last_refusal: v.nullable(text(0, 1024)),
+    cells: list(
+      strictObject({
+        slot: slotSchema,
+        requests: count,
+        errors: about(count, '5xx answers and failed attempts'),
+        connect_failures: count,
+        in_flight: count,
+        is_ejected: v.boolean(),
+        durations: v.optional(
+          about(
+            list(count, 0, 32),
+            'Answers by duration: one count for each bound, one for what took longer.',
+          ),
+        ),
+        duration_sum_ms: v.optional(about(atLeast(0), 'Of all answers together.')),
+        one_tenant_errors_share: v.optional(
+          about(
+            between(0, 1),
+            'Of the errors of the last seconds, the share that is one tenant’s: the one with most.',
+          ),
+        ),
+      }),
+      0,
+      10_000,
+    ),
+    tenants: about(
+      list(strictObject({ tenant: text(0, 256), requests: count, errors: count }), 0, 256),
+      'The busiest tenants since the last report; bounded.',
+    ),
+    arrivals: v.optional(arrivalsSchema),
+    tenant_figures: v.optional(tenantFiguresSchema),
+  }),
+  v.metadata({ id: 'RouterReport' }),
+)
+export type RouterReport = v.InferOutput<typeof routerReportSchema>
+export type TenantFiguresReport = NonNullable<RouterReport['tenant_figures']>
 
 /** What a host is to run. Fenced by the epoch: an agent refuses an order of an older one. */
-export const hostOrderSchema = z
-  .strictObject({
+export const hostOrderSchema = v.pipe(
+  strictObject({
     host: hostIdSchema,
-    fleet: z.string(),
+    fleet: v.string(),
     epoch: versionSchema,
     version: versionSchema,
-    directory: z.string().describe('The fleet file’s folder on the host; components run relative to it.'),
-    components: z.array(componentSchema),
-    cells: z
-      .array(
-        z.strictObject({
-          id: cellIdSchema,
-          slot: slotSchema,
-          zone: z.string(),
-          region: z.string(),
-          role: z.enum(['serving', 'quarantine']),
-          wanted: z.enum(['running', 'stopped']),
-          release: z.string(),
-          database: z.enum(['postgres', 'none', 'external']),
-          health_path: z.string(),
-          holdings: z.enum(['reported', 'none']),
-          retention_hours: z.number(),
-          capacity: z.record(z.string(), z.number()),
-          memory_mb: z.int().nullable(),
-          cpus: z.number().nullable(),
-        }),
-      )
-      .max(1000),
-    tokens: z
-      .strictObject({
-        issuer: z.string(),
-        audience: z.string(),
-        algorithms: z.array(z.string()),
-        claim: z.string(),
-      })
-      .nullable(),
-  })
-  .meta({ id: 'HostOrder' })
-export type HostOrder = z.infer<typeof hostOrderSchema>
+    directory: about(v.string(), 'The fleet file’s folder on the host; components run relative to it.'),
+    components: list(componentSchema),
+    cells: list(
+      strictObject({
+        id: cellIdSchema,
+        slot: slotSchema,
+        zone: v.string(),
+        region: v.string(),
+        role: v.picklist(['serving', 'quarantine']),
+        wanted: v.picklist(['running', 'stopped']),
+        release: v.string(),
+        database: v.picklist(['postgres', 'none', 'external']),
+        health_path: v.string(),
+        holdings: v.picklist(['reported', 'none']),
+        retention_hours: finite,
+        capacity: record(v.string(), finite),
+        memory_mb: v.nullable(int()),
+        cpus: v.nullable(finite),
+      }),
+      0,
+      1000,
+    ),
+    tokens: v.nullable(
+      strictObject({
+        issuer: v.string(),
+        audience: v.string(),
+        algorithms: list(v.string()),
+        claim: v.string(),
+      }),
+    ),
+  }),
+  v.metadata({ id: 'HostOrder' }),
+)
+export type HostOrder = v.InferOutput<typeof hostOrderSchema>
 export type HostOrderCell = HostOrder['cells'][number]
 
 /** Secrets of one cell, fetched apart from the order so that no order on disk holds one. `router_secrets`: the current one first, the former one while it rotates. */
-export const cellCredentialsSchema = z
-  .strictObject({
+export const cellCredentialsSchema = v.pipe(
+  strictObject({
     cell: cellIdSchema,
-    router_secrets: z.array(z.string().min(32)).min(1).max(2),
-    database_url: z.string().nullable(),
-  })
-  .meta({ id: 'CellCredentials' })
-export type CellCredentials = z.infer<typeof cellCredentialsSchema>
+    router_secrets: list(v.pipe(v.string(), v.minLength(32)), 1, 2),
+    database_url: v.nullable(v.string()),
+  }),
+  v.metadata({ id: 'CellCredentials' }),
+)
+export type CellCredentials = v.InferOutput<typeof cellCredentialsSchema>
 
-export const componentStatusSchema = z.strictObject({
-  name: componentNameSchema.or(z.literal('postgres')),
-  phase: z.enum([
+export const componentStatusSchema = strictObject({
+  name: union([componentNameSchema, v.literal('postgres')]),
+  phase: v.picklist([
     'waiting',
     'bootstrapping',
     'starting',
@@ -104,34 +217,35 @@ export const componentStatusSchema = z.strictObject({
     'stopped',
     'failed',
   ]),
-  pid: z.int().nullable(),
-  port: z.int().nullable(),
+  pid: v.nullable(int()),
+  port: v.nullable(int()),
   restarts: count,
-  is_healthy: z.boolean(),
-  last_error: z.string().max(2048).nullable(),
+  is_healthy: v.boolean(),
+  last_error: v.nullable(text(0, 2048)),
 })
-export type ComponentStatus = z.infer<typeof componentStatusSchema>
+export type ComponentStatus = v.InferOutput<typeof componentStatusSchema>
 
 /** From every agent: each second and on each change. */
-export const hostReportSchema = z
-  .strictObject({
+export const hostReportSchema = v.pipe(
+  strictObject({
     host: hostIdSchema,
-    at: z.iso.datetime(),
-    order: z.strictObject({ epoch: versionSchema, version: versionSchema }).nullable(),
-    cells: z
-      .array(
-        z.strictObject({
-          id: cellIdSchema,
-          slot: slotSchema,
-          is_running: z.boolean().describe('Every component runs and is healthy.'),
-          endpoint: z.url().nullable(),
-          stores: z.array(storeSchema),
-          components: z.array(componentStatusSchema),
-          holdings: holdingsSchema.nullable(),
-          limits: z.string().describe('Which resource limits are in force, or why none are.'),
-        }),
-      )
-      .max(1000),
-  })
-  .meta({ id: 'HostReport' })
-export type HostReport = z.infer<typeof hostReportSchema>
+    at: dateTime,
+    order: v.nullable(documentVersion),
+    cells: list(
+      strictObject({
+        id: cellIdSchema,
+        slot: slotSchema,
+        is_running: about(v.boolean(), 'Every component runs and is healthy.'),
+        endpoint: v.nullable(v.pipe(v.string(), v.url())),
+        stores: list(storeSchema),
+        components: list(componentStatusSchema),
+        holdings: v.nullable(holdingsSchema),
+        limits: about(v.string(), 'Which resource limits are in force, or why none are.'),
+      }),
+      0,
+      1000,
+    ),
+  }),
+  v.metadata({ id: 'HostReport' }),
+)
+export type HostReport = v.InferOutput<typeof hostReportSchema>

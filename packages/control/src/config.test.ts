@@ -44,7 +44,9 @@ test('a complete configuration is read with its secrets and its fleet', async ()
   const config = await resolveControlConfig(good)
   assert.ok(config.ok)
   assert.equal(config.value.fleet.fleet, 'test')
-  assert.deepEqual(config.value.tokens, [{ role: 'admin', name: 'admin', token: 'admin-token-0123456789' }])
+  assert.deepEqual(config.value.tokens, [
+    { role: 'admin', name: 'admin', token: 'admin-token-0123456789', mayForce: false },
+  ])
   assert.equal(config.value.timing.reconcile_ms, 1000)
 })
 

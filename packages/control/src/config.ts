@@ -3,82 +3,113 @@
  * everything further in gets values.
  */
 
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
-import {
-  hostIdSchema,
-  keyIdOf,
-  type Parsed,
-  type Problem,
-  parsed,
-  parseWith,
-  privateKeyFromPem,
-  problem,
-} from '@cellplane/contract'
+import { hostIdSchema, type Parsed, type Problem, parsed, parseWith, problem } from '@cellplane/contract'
 import type { ApiRole } from '@cellplane/contract/api'
 import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
-import { z } from 'zod'
+import { about, httpUrl, int, list, strictObject, text } from '@cellplane/contract/schema'
+import * as v from 'valibot'
+import { checkS3Config, type S3Config, s3ConfigSchema } from './object-store/s3-config.ts'
+import type { Webhook } from './telemetry/webhooks.ts'
+import { type KeyFiles, readKeys, type SigningKey } from './topology/signing-keys.ts'
 
 /** Shorter secrets can be guessed; 16 characters of base64url are 96 bits. */
 const SECRET_LENGTH_MIN = 16
 
-const pathSchema = z.string().min(1).refine(isAbsolute, 'an absolute path is expected')
-const intervalSchema = z.int().min(10).max(60_000)
+const pathSchema = v.pipe(v.string(), v.minLength(1), v.check(isAbsolute, 'an absolute path is expected'))
+const intervalSchema = int(10, 60_000)
 
 /** Rhythms. Tests shorten them; nothing else has a reason to. */
-const timingSchema = z.strictObject({
-  reconcile_ms: intervalSchema
-    .default(1000)
-    .describe('Reconcilers run this often, and whenever something changed.'),
-  lease_poll_ms: intervalSchema.default(1000).describe('A replica without the lease asks for it this often.'),
-  first_placement_wait_ms: z
-    .int()
-    .min(0)
-    .default(20_000)
-    .describe(
+const timingSchema = strictObject({
+  reconcile_ms: v.optional(
+    about(intervalSchema, 'Reconcilers run this often, and whenever something changed.'),
+    1000,
+  ),
+  lease_poll_ms: v.optional(
+    about(intervalSchema, 'A replica without the lease asks for it this often.'),
+    1000,
+  ),
+  first_placement_wait_ms: v.optional(
+    about(
+      int(0),
       'How long the first placement waits for declared cells that are not ready, so that it is done once.',
     ),
-  drain_settle_ms: z
-    .int()
-    .min(0)
-    .default(5000)
-    .describe(
+    20_000,
+  ),
+  drain_settle_ms: v.optional(
+    about(
+      int(0),
       'How long a draining cell must look empty. Longer than holdings are old when they are reported.',
     ),
-  report_save_ms: intervalSchema
-    .default(5000)
-    .describe('Who reported, and which tenants were seen, is stored this often.'),
-  event_ping_ms: intervalSchema.default(5000),
-})
-export type Timing = z.infer<typeof timingSchema>
-
-export const controlConfigSchema = z.strictObject({
-  fleet_file: pathSchema.describe(
-    'JSON: { "directory": "/of/the/fleet/file", "fleet": a parsed fleet file }',
+    5000,
   ),
-  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65_535) }),
-  database_url: z.string().regex(/^postgres(ql)?:\/\//, 'a postgres:// URL is expected'),
-  tokens: z
-    .array(
-      z.strictObject({
-        role: z.enum(['admin', 'reader', 'router', 'host']),
-        name: z.string().min(1).max(128).describe('Who is written into the audit trail.'),
-        token_file: pathSchema,
-      }),
-    )
-    .min(1)
-    .max(100),
-  signing_key_file: pathSchema.describe('Ed25519 private key, PEM; signs the topology.'),
-  router_key_file: pathSchema.describe('The cells’ router secrets are derived from it.'),
-  publish_dir: pathSchema.describe('The topology as files: base.json and overlay.json.'),
-  default_host: hostIdSchema.default('local').describe('Where a cell runs that names no host.'),
-  parent_bound: z.boolean().default(false).describe('Stop when the process that started this one is gone.'),
-  timing: timingSchema.prefault({}),
+  report_save_ms: v.optional(
+    about(intervalSchema, 'Who reported, and which tenants were seen, is stored this often.'),
+    5000,
+  ),
+  event_ping_ms: v.optional(intervalSchema, 5000),
 })
-export type ControlConfigFile = z.input<typeof controlConfigSchema>
+export type Timing = v.InferOutput<typeof timingSchema>
 
-export type ApiToken = { role: ApiRole; name: string; token: string }
+export const controlConfigSchema = strictObject({
+  fleet_file: about(pathSchema, 'JSON: { "directory": "/of/the/fleet/file", "fleet": a parsed fleet file }'),
+  listen: strictObject({
+    host: v.optional(v.pipe(v.string(), v.minLength(1)), '127.0.0.1'),
+    port: int(0, 65_535),
+  }),
+  database_url: v.pipe(v.string(), v.regex(/^postgres(ql)?:\/\//, 'a postgres:// URL is expected')),
+  tokens: list(
+    strictObject({
+      role: v.picklist(['admin', 'reader', 'router', 'host']),
+      name: about(text(1, 128), 'Who is written into the audit trail.'),
+      token_file: pathSchema,
+      may_force: v.optional(
+        about(v.boolean(), 'Whether its holder may make changes that exceed the blast-radius budget.'),
+        false,
+      ),
+    }),
+    1,
+    100,
+  ),
+  signing_key_file: about(
+    pathSchema,
+    'Ed25519 private key, PEM; signs the topology. Taken anew when it changes.',
+  ),
+  trusted_keys_file: v.optional(
+    about(
+      pathSchema,
+      'JWK set, as routers have it: whose stored documents are believed beside those of the signing key, while keys are replaced.',
+    ),
+  ),
+  router_key_file: about(pathSchema, 'The cells’ router secrets are derived from it.'),
+  publish_dir: about(pathSchema, 'The topology as files: base.json and overlay.json.'),
+  publish: v.optional(
+    strictObject({
+      s3: v.optional(
+        about(s3ConfigSchema, 'The topology as objects of a store that speaks S3. Left out: none.'),
+      ),
+    }),
+    {},
+  ),
+  metrics_dir: v.optional(
+    about(pathSchema, 'Where metrics are kept over restarts. Left out: a restart forgets them.'),
+  ),
+  alert_webhooks: v.optional(
+    about(
+      list(strictObject({ url: httpUrl, token_file: v.optional(pathSchema) }), 0, 4),
+      'Who is told of each cell’s alerts, in the form of Alertmanager’s webhooks.',
+    ),
+    [],
+  ),
+  default_host: v.optional(about(hostIdSchema, 'Where a cell runs that names no host.'), 'local'),
+  parent_bound: v.optional(about(v.boolean(), 'Stop when the process that started this one is gone.'), false),
+  timing: v.optional(timingSchema, {}),
+})
+export type ControlConfigFile = v.InferInput<typeof controlConfigSchema>
+
+export type ApiToken = { role: ApiRole; name: string; token: string; mayForce: boolean }
 
 export type ControlConfig = {
   fleet: FleetFile
@@ -87,15 +118,22 @@ export type ControlConfig = {
   listen: { host: string; port: number }
   databaseUrl: string
   tokens: ApiToken[]
-  signingKey: { id: string; privateKey: KeyObject; publicKey: KeyObject }
+  signingKey: SigningKey
+  /** Whose documents are believed; the signing key's among them. */
+  trustedKeys?: Map<string, KeyObject>
+  /** Taken anew while it runs; without them the keys stay as they are. */
+  keyFiles?: KeyFiles
   routerKey: string
   publishDir: string
+  s3?: S3Config | undefined
+  metricsDir?: string | undefined
+  alertWebhooks?: Webhook[]
   defaultHost: string
   parentBound: boolean
   timing: Timing
 }
 
-const fleetDocumentSchema = z.strictObject({ directory: pathSchema, fleet: z.unknown() })
+const fleetDocumentSchema = strictObject({ directory: pathSchema, fleet: v.unknown() })
 
 /** Reads the file and all that it names; every problem is reported, with the path of the field that is to blame. */
 export async function readControlConfig(file: string): Promise<Parsed<ControlConfig>> {
@@ -114,10 +152,12 @@ export async function resolveControlConfig(input: unknown): Promise<Parsed<Contr
     return undefined
   }
   const fleet = collect(await readFleet(config.fleet_file))
-  const signingKey = collect(await readSigningKey(config.signing_key_file))
+  const keyFiles = { signing: config.signing_key_file, trusted: config.trusted_keys_file }
+  const keys = collect(await readKeys(keyFiles))
   const routerKey = collect(await readSecret(config.router_key_file, 'router_key_file'))
+  const s3 = collect(await checkS3Config(config.publish.s3))
   const tokens: ApiToken[] = []
-  for (const [i, { role, name, token_file }] of config.tokens.entries()) {
+  for (const [i, { role, name, token_file, may_force: mayForce }] of config.tokens.entries()) {
     const path = `tokens[${i}].token_file`
     const token = collect(await readSecret(token_file, path))
     const twin = tokens.findIndex((other) => other.token === token)
@@ -125,17 +165,28 @@ export async function resolveControlConfig(input: unknown): Promise<Parsed<Contr
       problems.push(
         problem('DUPLICATE_ID', path, `holds the same token as "${tokens[twin]!.name}"; give each its own`),
       )
-    } else if (token !== undefined) tokens.push({ role, name, token })
+    } else if (token !== undefined) tokens.push({ role, name, token, mayForce })
   }
-  if (problems.length > 0 || !fleet || !signingKey || !routerKey) return { ok: false, problems }
+  const alertWebhooks: Webhook[] = []
+  for (const [i, { url, token_file: file }] of config.alert_webhooks.entries()) {
+    const token =
+      file === undefined ? undefined : collect(await readSecret(file, `alert_webhooks[${i}].token_file`))
+    alertWebhooks.push({ url, token })
+  }
+  if (problems.length > 0 || !fleet || !keys || !routerKey) return { ok: false, problems }
   return parsed({
     ...fleet,
     listen: config.listen,
     databaseUrl: config.database_url,
     tokens,
-    signingKey,
+    signingKey: keys.signingKey,
+    trustedKeys: keys.trusted,
+    keyFiles,
     routerKey,
     publishDir: config.publish_dir,
+    s3,
+    metricsDir: config.metrics_dir,
+    alertWebhooks,
     defaultHost: config.default_host,
     parentBound: config.parent_bound,
     timing: config.timing,
@@ -155,19 +206,6 @@ async function readFleet(file: string): Promise<Parsed<{ fleet: FleetFile; direc
     return under('fleet_file: fleet', [problem('INVALID_VALUE', 'tokens', why)])
   }
   return parsed({ fleet: fleet.value, directory: document.value.directory })
-}
-
-async function readSigningKey(file: string): Promise<Parsed<ControlConfig['signingKey']>> {
-  const text = await readText(file, 'signing_key_file')
-  if (!text.ok) return text
-  try {
-    const privateKey = privateKeyFromPem(text.value)
-    if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error(`it is ${privateKey.asymmetricKeyType}`)
-    return parsed({ id: keyIdOf(privateKey), privateKey, publicKey: createPublicKey(privateKey) })
-  } catch (error) {
-    const why = `${file} holds no Ed25519 private key in PEM (${(error as Error).message})`
-    return { ok: false, problems: [problem('INVALID_VALUE', 'signing_key_file', why)] }
-  }
 }
 
 async function readSecret(file: string, path: string): Promise<Parsed<string>> {

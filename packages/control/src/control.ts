@@ -5,11 +5,17 @@
  * the lease again and again. Nothing that serves a request waits for either.
  */
 import type { Cell } from '@cellplane/contract'
+import { slosOf } from '@cellplane/contract/fleet-file'
 import type { Logger } from 'pino'
 import { createApi } from './api/api.ts'
 import { createAuthenticator } from './api/authentication.ts'
+import { automationHandlers } from './api/handlers/automation.ts'
+import { baseChangeHandlers } from './api/handlers/base-changes.ts'
 import { cellHandlers } from './api/handlers/cells.ts'
+import { placementHandlers } from './api/handlers/placement.ts'
+import { quarantineHandlers } from './api/handlers/quarantines.ts'
 import { reportHandlers } from './api/handlers/reports.ts'
+import { telemetryHandlers } from './api/handlers/telemetry.ts'
 import { tenantHandlers } from './api/handlers/tenants.ts'
 import { topologyHandlers } from './api/handlers/topology.ts'
 import { type RunningServer, serveApi } from './api/server.ts'
@@ -23,10 +29,18 @@ import { startLoop } from './leader/loop.ts'
 import { createCellReconciler } from './leader/reconcile-cells.ts'
 import { startTenure, type Tenure } from './leader/tenure.ts'
 import { createMetrics } from './metrics.ts'
+import { publishObjects } from './object-store/publish-objects.ts'
+import { createS3Store } from './object-store/s3.ts'
+import { createQuarantineChanges } from './quarantine/quarantine-changes.ts'
 import { createCellChanges } from './registry/cell-changes.ts'
+import { createCellSettings } from './registry/cell-settings.ts'
+import { createZoneChanges } from './registry/zone-changes.ts'
 import { SETTINGS, SETTINGS_KEY } from './store/collections.ts'
 import { openPostgresStore } from './store/postgres.ts'
 import { describeInvalidRow, type InvalidRow, type Store } from './store/store.ts'
+import { requestRates } from './telemetry/request-rates.ts'
+import { startTelemetry } from './telemetry/telemetry.ts'
+import { startWebhooks } from './telemetry/webhooks.ts'
 import { createObservedTenants } from './tenants/observed-tenants.ts'
 import { createTenantChanges } from './tenants/tenant-changes.ts'
 import { describeCrowded } from './tenants/tenant-load.ts'
@@ -34,6 +48,7 @@ import { createBlastRadiusMeter } from './topology/blast-radius.ts'
 import { createPublished } from './topology/published.ts'
 import { createPublishedFiles } from './topology/published-files.ts'
 import { createPublisher } from './topology/publisher.ts'
+import { followKeys } from './topology/signing-keys.ts'
 
 export type Control = {
   /** Where the API listens. */
@@ -47,10 +62,10 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   const { fleet, signingKey, timing } = config
   const now = Date.now
   const stopping = new AbortController()
-  const keys = new Map([[signingKey.id, signingKey.publicKey]])
+  const keys = config.trustedKeys ?? new Map([[signingKey.id, signingKey.publicKey]])
   const published = createPublished(keys, fleet.fleet)
   let tenure: Tenure | undefined
-  const observations = startObservations(fleet, now, () => tenure?.wake())
+  const observations = startObservations(fleet, now, () => tenure?.wake(), config.routerKey)
   const tenants = createObservedTenants()
   const ordersChanged = createBell()
   const automation = createAutomation((part, reason) =>
@@ -63,7 +78,10 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     base: published.base,
     overlay: published.overlay,
     isFrozen: () => automation.view().is_frozen,
+    quarantined: () => published.overlay()?.overlay.quarantined.length ?? 0,
     subscribers: () => events.count(),
+    healths: observations.listHealths,
+    tenantFigures: observations.routers.tenantFigures,
   })
   const onInvalidRow = (row: InvalidRow) => {
     metrics.invalidRow(row.table)
@@ -79,6 +97,29 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   const cellReconciler = createCellReconciler({ store, fleet, timing, observations, now })
   const publisher = createPublisher({ store, published, fleet, signingKey, keys })
   const files = createPublishedFiles(config.publishDir)
+  const webhooks = startWebhooks({
+    fleet: fleet.fleet,
+    webhooks: config.alertWebhooks ?? [],
+    logger,
+    steadyNow: monotonicNow,
+  })
+  const slos = slosOf(fleet)
+  const telemetry = startTelemetry({
+    slos,
+    store,
+    observations,
+    cellOf(slot) {
+      const snapshot = published.base()?.snapshot
+      return snapshot?.cells[snapshot.indexOfSlot(slot)]?.id
+    },
+    journalDir: config.metricsDir,
+    onAlerts: webhooks.tell,
+    logger,
+    now,
+    steadyNow: monotonicNow,
+  })
+  let telemetryEnded = Promise.resolve()
+  let objectsEnded = Promise.resolve()
   function lead(signal: AbortSignal): void {
     const parts = {
       config,
@@ -93,6 +134,18 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     }
     const mine = startTenure({ ...parts, ordersChanged, now }, signal)
     tenure = mine
+    telemetryEnded = telemetry.lead(signal)
+    if (config.s3) {
+      objectsEnded = publishObjects(
+        {
+          published,
+          store: createS3Store(config.s3),
+          ...{ fleet: fleet.fleet, prefix: config.s3.prefix, automation },
+          onFailure: metrics.s3Failure,
+        },
+        signal,
+      )
+    }
     void mine.ended.then(() => {
       if (tenure !== mine) return
       tenure = undefined
@@ -115,6 +168,15 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     },
   })
 
+  const followedKeys =
+    config.keyFiles &&
+    followKeys({
+      files: config.keyFiles,
+      keys: { signingKey, trusted: keys },
+      intervalMs: timing.reconcile_ms,
+      signal: stopping.signal,
+      logger,
+    })
   const events = createTopologyEvents(published, timing.event_ping_ms, stopping.signal)
   const whyWaiting = (cell: Cell): string | undefined => {
     const crowded = publisher.crowded().find((one) => one.slot === cell.slot)
@@ -127,19 +189,35 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     observations,
     now,
   })
+  const zones = createZoneChanges({
+    ...{ fleet, published, observations, now },
+    // Only the replica with the lease hears routers, and only it changes anything.
+    requestRates: () => requestRates(telemetry.metrics, now()),
+  })
   const tenantChanges = createTenantChanges(fleet, published, now)
+  const quarantineChanges = createQuarantineChanges(fleet, now)
   const blastRadius = createBlastRadiusMeter(store, published, monotonicNow)
   const shared = { store, published, observations, tenure: () => tenure }
   const api = createApi({
     handlers: {
+      ...automationHandlers({ store, automation, tenure: () => tenure, now }),
+      ...baseChangeHandlers({ ...shared, fleet, now }),
       ...cellHandlers({ ...shared, changes: cellChanges, whyWaiting }),
+      ...placementHandlers({
+        ...shared,
+        ...{ fleet, zones, whyWaiting, now },
+        setCell: createCellSettings(fleet, published, now),
+      }),
       ...tenantHandlers({ ...shared, changes: tenantChanges }),
+      ...quarantineHandlers({ ...shared, changes: quarantineChanges }),
       ...topologyHandlers({ ...shared, fleet, automation, blastRadius, whyWaiting }),
+      ...telemetryHandlers({ ...shared, fleet: fleet.fleet, slos, telemetry, now }),
       ...reportHandlers({
         ...shared,
         fleet: fleet.fleet,
         routerKey: config.routerKey,
         tenants,
+        telemetry,
         ordersChanged,
         metrics,
         now: monotonicNow,
@@ -165,7 +243,15 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     await server?.stop()
     const last = tenure
     await store.stop()
-    await Promise.all([last?.ended, follower.ended, observations.stop()])
+    await Promise.all([
+      last?.ended,
+      telemetryEnded.then(telemetry.stop),
+      objectsEnded,
+      webhooks.stop(),
+      follower.ended,
+      followedKeys,
+      observations.stop(),
+    ])
   }
 
   try {

@@ -1,21 +1,29 @@
 /** @cellplane/core: placement, topology, routing, health, blast radius, sizing. Pure: no clock, no randomness, no I/O. */
 
-export * from './admission/adaptive-limit.ts'
-export * from './admission/priority.ts'
-export * from './admission/rate.ts'
+export * from './admission/limit-divider.ts'
 export * from './blast-radius/blast-radius.ts'
 export * from './cells/lifecycle.ts'
 export * from './cells/slots.ts'
 export * from './cells/stores.ts'
-export { bucketOf, hashKey } from './hash/bucket.ts'
+export { budgetProblems, type Excess } from './check/budget.ts'
+export { type CheckedBase, checkedBase, checkTables } from './check/check-tables.ts'
+export { type CheckedPlan, checkTenants } from './check/check-tenants.ts'
+export { type GuardedBase, guardedBase, guardSuccessor } from './check/guard.ts'
+export { measureTenants, type TenantFigures } from './check/tenant-figures.ts'
+export * from './data-plane.ts'
 export { xxh32 } from './hash/xxh32.ts'
-export * from './health/crash-suspects.ts'
 export * from './health/fleet.ts'
-export * from './health/outliers.ts'
+export * from './health/numbers.ts'
+export * from './health/peers.ts'
 export * from './health/probes.ts'
-export * from './health/ramp.ts'
+export * from './health/request-history.ts'
+export * from './health/requests.ts'
+export * from './health/verdict.ts'
+export type { HandedOver, HandOverInput, Move } from './placement/hand-over.ts'
 export * from './placement/measure.ts'
 export * from './placement/place.ts'
+export { type CellLoad, type Rebalanced, rebalance } from './placement/rebalance.ts'
+export { type Merge, mergeCell, type Split, splitCell } from './placement/split.ts'
 export {
   type CrowdedCell,
   crowdedCells,
@@ -23,26 +31,17 @@ export {
   TENANTS_BOUND_UNMET,
   type TenantLoad,
 } from './placement/tenant-bounds.ts'
-export * from './retry/budget.ts'
-export * from './routing/choose-cell.ts'
-export * from './routing/failover.ts'
-export * from './routing/partition-key.ts'
-export * from './routing/routes.ts'
-export {
-  type RowSource,
-  rowGeneration,
-  rowSource,
-  shardOf,
-  shardRow,
-  shardsOf,
-} from './routing/rows.ts'
-export * from './routing/target.ts'
+export * from './quarantine/evidence.ts'
+export * from './quarantine/plan.ts'
+export * from './quarantine/policy.ts'
+export * from './quarantine/top-tenants.ts'
 export type { Lint } from './sizing/lint.ts'
 export * from './sizing/lint-partition-key.ts'
 export * from './sizing/size-fleet.ts'
-export * from './topology/accept.ts'
+export * from './slo/availability.ts'
+export * from './slo/burn-rate.ts'
+export * from './slo/trouble.ts'
 export * from './topology/compile.ts'
 export * from './topology/diff.ts'
-export * from './topology/overlay-marks.ts'
-export * from './topology/routing-index.ts'
-export * from './topology/snapshot.ts'
+export * from './waves/judge-wave.ts'
+export * from './waves/needs-wave.ts'

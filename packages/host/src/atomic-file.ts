@@ -9,17 +9,18 @@ import { dirname } from 'node:path'
 /** What is not said to be public is its owner's alone. */
 const PRIVATE = 0o600
 
-/** Replaces `file`: a reader sees the old content or the new one, and after a power cut as well. */
+/** Replaces `file`: a reader sees the old content or the new one, and after a power cut as well. Parts are joined. */
 export async function writeAtomically(
   file: string,
-  content: string,
+  content: string | readonly Uint8Array[],
   { mode = PRIVATE, owner }: { mode?: number; owner?: { uid: number; gid: number } | undefined } = {},
 ): Promise<void> {
   const partial = `${file}.${randomBytes(4).toString('hex')}.partial`
   try {
     const handle = await open(partial, 'wx', mode)
     try {
-      await handle.writeFile(content)
+      // Each is written where the one before ended.
+      for (const part of typeof content === 'string' ? [content] : content) await handle.writeFile(part)
       await handle.sync()
     } finally {
       await handle.close()

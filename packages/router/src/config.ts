@@ -14,244 +14,289 @@ import {
   refused,
   TOPOLOGY_BYTES_MAX,
 } from '@cellplane/contract'
-import { z } from 'zod'
+import { about, between, httpUrl, int, list, strictObject, text, union } from '@cellplane/contract/schema'
+import * as v from 'valibot'
 import { MIN_VERSIONS, MODERN_CIPHERS } from './tls/modern.ts'
 
-const path = z.string().max(4096).refine(isAbsolute, 'expected an absolute path')
-const httpUrl = z.url({ protocol: /^https?$/ })
-const address = z.strictObject({
-  host: z.string().min(1).max(253).describe('An IP address or name; 127.0.0.1 for this machine only.'),
-  port: z.int().min(0).max(65_535).describe('0: the operating system chooses.'),
+const path = v.pipe(text(0, 4096), v.check(isAbsolute, 'expected an absolute path'))
+const address = strictObject({
+  host: about(text(1, 253), 'An IP address or name; 127.0.0.1 for this machine only.'),
+  port: about(int(0, 65_535), '0: the operating system chooses.'),
 })
 
-const certificateFile = path.describe('PEM: the certificate, then those of its issuers up to the root.')
-const keyFile = path.describe('PEM: the private key of the first certificate, without a passphrase.')
+const certificateFile = about(path, 'PEM: the certificate, then those of its issuers up to the root.')
+const keyFile = about(path, 'PEM: the private key of the first certificate, without a passphrase.')
 
-const serverName = z
-  .string()
-  .toLowerCase()
-  .max(253)
-  .regex(/^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/)
-  .describe('`api.example.com`, or `*.example.com` for one label below it.')
+const serverName = v.pipe(
+  v.string(),
+  v.toLowerCase(),
+  v.maxLength(253),
+  v.regex(
+    /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/,
+    'expected a DNS name',
+  ),
+  v.description('`api.example.com`, or `*.example.com` for one label below it.'),
+)
 
 /** Files are read again when they change, and on SIGHUP; what cannot be used then is logged, and the old ones stay. */
-const listenTlsSchema = z.strictObject({
-  port: z
-    .int()
-    .min(0)
-    .max(65_535)
-    .optional()
-    .describe('TLS beside plain text, on this port. Without it `listen.port` speaks TLS and nothing else.'),
+const listenTlsSchema = strictObject({
+  port: v.optional(
+    about(
+      int(0, 65_535),
+      'TLS beside plain text, on this port. Without it `listen.port` speaks TLS and nothing else.',
+    ),
+  ),
   cert_file: certificateFile,
   key_file: keyFile,
-  certificates: z
-    .array(
-      z.strictObject({
-        server_names: z.array(serverName).min(1).max(1_000),
-        cert_file: certificateFile,
-        key_file: keyFile,
-      }),
-    )
-    .max(1_000)
-    .default([])
-    .refine((list) => {
-      const names = list.flatMap(({ server_names }) => server_names)
-      return new Set(names).size === names.length
-    }, 'a server name is given twice; expected one certificate for each')
-    .describe('Served to clients that ask for one of these names; `cert_file` above is for all others.'),
-  min_version: z.enum(MIN_VERSIONS).default('TLSv1.2'),
-  ciphers: z
-    .string()
-    .min(1)
-    .max(4096)
-    .default(MODERN_CIPHERS)
-    .describe('OpenSSL’s names, best first. By default those with forward secrecy and authentication only.'),
-  handshake_timeout_ms: z.int().min(1).max(600_000).default(10_000),
-  handshakes_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(500)
-    .describe('Handshakes under way at once: about what a core does in a second. More is closed at once.'),
-  http2: z.boolean().default(true).describe('Whether HTTP/2 is offered beside HTTP/1.1.'),
-  http2_streams_max: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(100)
-    .describe('Requests under way at once on one HTTP/2 connection (RFC 9113 asks for 100 at least).'),
-  http2_resets_per_second_max: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(100)
-    .describe('A client that gives up more requests a second than this is told to go: it floods.'),
+  certificates: v.optional(
+    v.pipe(
+      list(
+        strictObject({
+          server_names: list(serverName, 1, 1_000),
+          cert_file: certificateFile,
+          key_file: keyFile,
+        }),
+        0,
+        1_000,
+      ),
+      v.check((certificates) => {
+        const names = certificates.flatMap(({ server_names }) => server_names)
+        return new Set(names).size === names.length
+      }, 'a server name is given twice; expected one certificate for each'),
+      v.description(
+        'Served to clients that ask for one of these names; `cert_file` above is for all others.',
+      ),
+    ),
+    [],
+  ),
+  min_version: v.optional(v.picklist(MIN_VERSIONS), 'TLSv1.2'),
+  ciphers: v.optional(
+    about(
+      text(1, 4096),
+      'OpenSSL’s names, best first. By default those with forward secrecy and authentication only.',
+    ),
+    MODERN_CIPHERS,
+  ),
+  handshake_timeout_ms: v.optional(int(1, 600_000), 10_000),
+  handshakes_max: v.optional(
+    about(
+      int(1, 1_000_000),
+      'Handshakes under way at once: about what a core does in a second. More is closed at once.',
+    ),
+    500,
+  ),
+  http2: v.optional(about(v.boolean(), 'Whether HTTP/2 is offered beside HTTP/1.1.'), true),
+  http2_streams_max: v.optional(
+    about(
+      int(1, 10_000),
+      'Requests under way at once on one HTTP/2 connection (RFC 9113 asks for 100 at least).',
+    ),
+    100,
+  ),
+  http2_resets_per_second_max: v.optional(
+    about(
+      int(1, 100_000),
+      'A client that gives up more requests a second than this is told to go: it floods.',
+    ),
+    100,
+  ),
 })
 
-const cellsTlsSchema = z
-  .strictObject({
-    ca_file: path
-      .optional()
-      .describe('PEM: who may issue the cells’ certificates. Without it, whom Node trusts.'),
-    cert_file: certificateFile.optional().describe('PEM: shown to cells that ask who calls.'),
-    key_file: keyFile.optional(),
-    server_name: serverName
-      .optional()
-      .describe('The name in every cell’s certificate. Without it, the host of the cell’s own URL.'),
-  })
-  .refine(({ cert_file, key_file }) => (cert_file === undefined) === (key_file === undefined), {
-    path: ['key_file'],
-    error: 'cert_file and key_file belong together; give both or neither',
-  })
+const cellsTlsSchema = v.pipe(
+  strictObject({
+    ca_file: v.optional(
+      about(path, 'PEM: who may issue the cells’ certificates. Without it, whom Node trusts.'),
+    ),
+    cert_file: v.optional(about(certificateFile, 'PEM: shown to cells that ask who calls.')),
+    key_file: v.optional(keyFile),
+    server_name: v.optional(
+      about(serverName, 'The name in every cell’s certificate. Without it, the host of the cell’s own URL.'),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ cert_file, key_file }) => (cert_file === undefined) === (key_file === undefined),
+      'cert_file and key_file belong together; give both or neither',
+    ),
+    ['key_file'],
+  ),
+)
 
-const limitsSchema = z.strictObject({
-  body_retry_bytes_max: z
-    .int()
-    .min(0)
-    .max(16 * 1024 * 1024)
-    .default(65_536)
-    .describe('A body up to this size is kept, so that its request can be sent a second time.'),
-  connect_timeout_ms: z
-    .int()
-    .min(1)
-    .max(60_000)
-    .default(1_000)
-    .describe('In one region a connection takes milliseconds; after a second the cell is not there.'),
-  response_timeout_ms: z
-    .int()
-    .min(1)
-    .max(3_600_000)
-    .default(30_000)
-    .describe('From the last part of the request that was sent until the head of the answer.'),
-  idle_timeout_ms: z
-    .int()
-    .min(1)
-    .max(86_400_000)
-    .default(120_000)
-    .describe('The longest silence inside an answer’s body or an upgraded connection.'),
-  header_bytes_max: z.int().min(1024).max(1_048_576).default(16_384),
-  head_timeout_ms: z
-    .int()
-    .min(1)
-    .max(3_600_000)
-    .default(30_000)
-    .describe('From the first byte of a request until the end of its head.'),
-  client_idle_timeout_ms: z
-    .int()
-    .min(1)
-    .max(86_400_000)
-    .default(65_000)
-    .describe(
+const limitsSchema = strictObject({
+  body_retry_bytes_max: v.optional(
+    about(
+      int(0, 16 * 1024 * 1024),
+      'A body up to this size is kept, so that its request can be sent a second time.',
+    ),
+    65_536,
+  ),
+  connect_timeout_ms: v.optional(
+    about(
+      int(1, 60_000),
+      'In one region a connection takes milliseconds; after a second the cell is not there.',
+    ),
+    1_000,
+  ),
+  response_timeout_ms: v.optional(
+    about(int(1, 3_600_000), 'From the last part of the request that was sent until the head of the answer.'),
+    30_000,
+  ),
+  idle_timeout_ms: v.optional(
+    about(int(1, 86_400_000), 'The longest silence inside an answer’s body or an upgraded connection.'),
+    120_000,
+  ),
+  header_bytes_max: v.optional(int(1024, 1_048_576), 16_384),
+  head_timeout_ms: v.optional(
+    about(int(1, 3_600_000), 'From the first byte of a request until the end of its head.'),
+    30_000,
+  ),
+  client_idle_timeout_ms: v.optional(
+    about(
+      int(1, 86_400_000),
       'How long a connection waits for its next request; longer than the load balancers before it do.',
     ),
-  connections_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(20_000)
-    .describe('Clients connected to this process; what comes beyond them is closed at once.'),
-  stream_leave_ms: z
-    .int()
-    .min(0)
-    .max(3_600_000)
-    .default(5_000)
-    .describe('A WebSocket that was told to go is cut after this.'),
-  in_flight_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(10_000)
-    .describe('Requests under way in this process; what comes beyond them is answered 503 at once.'),
-  sockets_per_cell_max: z
-    .int()
-    .min(1)
-    .max(65_535)
-    .default(256)
-    .describe('Requests under way at one cell: a cell that hangs holds these, not the whole process.'),
-  adaptive: z
-    .enum(['on', 'off'])
-    .default('on')
-    .describe(
+    65_000,
+  ),
+  connections_max: v.optional(
+    about(int(1, 1_000_000), 'Clients connected to this process; what comes beyond them is closed at once.'),
+    20_000,
+  ),
+  stream_leave_ms: v.optional(
+    about(int(0, 3_600_000), 'A WebSocket that was told to go is cut after this.'),
+    5_000,
+  ),
+  in_flight_max: v.optional(
+    about(
+      int(1, 1_000_000),
+      'Requests under way in this process; what comes beyond them is answered 503 at once.',
+    ),
+    10_000,
+  ),
+  sockets_per_cell_max: v.optional(
+    about(
+      int(1, 65_535),
+      'Requests under way at one cell: a cell that hangs holds these, not the whole process.',
+    ),
+    256,
+  ),
+  adaptive: v.optional(
+    about(
+      v.picklist(['on', 'off']),
       'Whether a cell whose latency grows by queueing is given less than its ceiling; `bench:overload` shows both.',
     ),
-  tokens_cached_max: z.int().min(0).max(1_000_000).default(10_000),
-  tenants_tracked_max: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .default(10_000)
-    .describe('Tenants whose shard and limits are remembered; the longest unseen is forgotten first.'),
-  document_bytes_max: z.int().min(1024).max(TOPOLOGY_BYTES_MAX).default(TOPOLOGY_BYTES_MAX),
-  stop_timeout_ms: z
-    .int()
-    .min(0)
-    .max(3_600_000)
-    .default(10_000)
-    .describe('How long a stop waits for requests under way.'),
+    'on',
+  ),
+  tokens_cached_max: v.optional(int(0, 1_000_000), 10_000),
+  tenants_tracked_max: v.optional(
+    about(
+      int(1, 1_000_000),
+      'Tenants whose shard and limits are remembered; the longest unseen is forgotten first.',
+    ),
+    10_000,
+  ),
+  document_bytes_max: v.optional(int(1024, TOPOLOGY_BYTES_MAX), TOPOLOGY_BYTES_MAX),
+  hold_timeout_ms: v.optional(
+    about(
+      int(1, 60_000),
+      'How long a request waits at most while its tenant’s home is switched; clients give up soon after.',
+    ),
+    5_000,
+  ),
+  held_requests_max: v.optional(
+    about(int(0, 100_000), 'Requests that wait for such a switch in this process.'),
+    2_000,
+  ),
+  held_requests_per_tenant_max: v.optional(
+    about(int(0, 100_000), 'Of these, one tenant’s: a busy one leaves room for the others.'),
+    500,
+  ),
+  held_bytes_max: v.optional(
+    about(int(0, 1_073_741_824), 'Heads and begun bodies of all that wait.'),
+    16 * 1024 * 1024,
+  ),
+  stop_timeout_ms: v.optional(
+    about(int(0, 3_600_000), 'How long a stop waits for requests under way.'),
+    10_000,
+  ),
 })
 
-const clientHeadersSchema = z.strictObject({
-  forwarded: z
-    .enum(['replace', 'append'])
-    .default('replace')
-    .describe(
+const clientHeadersSchema = strictObject({
+  forwarded: v.optional(
+    about(
+      v.picklist(['replace', 'append']),
       '`replace`: x-forwarded-* and forwarded of a client are dropped. `append`: they are kept and added to, because only a trusted proxy can reach this port.',
     ),
-  trace: z
-    .enum(['continue', 'replace'])
-    .default('continue')
-    .describe('Whether a client’s traceparent is continued or replaced.'),
+    'replace',
+  ),
+  trace: v.optional(
+    about(v.picklist(['continue', 'replace']), 'Whether a client’s traceparent is continued or replaced.'),
+    'continue',
+  ),
 })
 
-const accessLogSchema = z.strictObject({
-  every_nth: z
-    .int()
-    .min(0)
-    .default(1_000)
-    .describe('One request in so many is logged; 0: only failures, a few a second, which always are.'),
+const accessLogSchema = strictObject({
+  every_nth: v.optional(
+    about(int(0), 'One request in so many is logged; 0: only failures, a few a second, which always are.'),
+    1_000,
+  ),
 })
 
-export const routerConfigSchema = z.strictObject({
-  router: z.string().min(1).max(128).describe('This process’s name in reports.'),
+const tracesSchema = strictObject({
+  otlp_url: about(
+    httpUrl,
+    'Where spans go, the whole URL: http://127.0.0.1:4318/v1/traces. OTLP over HTTP, as JSON.',
+  ),
+  sample_share: v.optional(
+    about(
+      between(0, 1),
+      'Of the traces that begin here. A client’s own are kept as it says, and failures always.',
+    ),
+    0.01,
+  ),
+})
+
+export const routerConfigSchema = strictObject({
+  router: about(text(1, 128), 'This process’s name in reports.'),
   fleet: fleetNameSchema,
-  listen: address.extend({
-    tls: listenTlsSchema.optional().describe('TLS to clients; plain text without it.'),
+  listen: strictObject({
+    ...address.entries,
+    tls: v.optional(about(listenTlsSchema, 'TLS to clients; plain text without it.')),
   }),
-  admin: address.describe('Metrics, health and explanations. Keep it on loopback: it names tenants.'),
-  state_dir: path.describe('Where the last good documents are kept. Each process has its own.'),
-  topology: z.strictObject({
-    url: httpUrl.describe('The control plane.'),
+  admin: about(address, 'Metrics, health and explanations. Keep it on loopback: it names tenants.'),
+  state_dir: about(path, 'Where the last good documents are kept. Each process has its own.'),
+  topology: strictObject({
+    url: about(httpUrl, 'The control plane.'),
     token_file: path,
-    trusted_keys_file: path.describe('JWK set of the keys that sign the topology.'),
+    trusted_keys_file: about(path, 'JWK set of the keys that sign the topology.'),
   }),
-  router_key_file: path.describe('The key from which the cells’ router secrets are derived.'),
-  jwks: z
-    .union([z.strictObject({ file: path }), z.strictObject({ url: httpUrl })])
-    .nullable()
-    .describe('Keys of the tenants’ tokens; null when no partition key comes from a token.'),
-  poll_seconds: z
-    .number()
-    .min(0.05)
-    .max(3600)
-    .default(5)
-    .describe(
+  router_key_file: about(path, 'The key from which the cells’ router secrets are derived.'),
+  jwks: about(
+    v.nullable(union([strictObject({ file: path }), strictObject({ url: httpUrl })])),
+    'Keys of the tenants’ tokens; null when no partition key comes from a token.',
+  ),
+  poll_seconds: v.optional(
+    about(
+      between(0.05, 3600),
       'How often to ask for documents. New ones are pushed as well; this is for when a push is lost. Files of TLS are looked at as often.',
     ),
-  cells_tls: cellsTlsSchema
-    .optional()
-    .describe('TLS to the cells whose URL is https: whom to trust, and who this router is.'),
-  limits: limitsSchema.prefault({}),
-  client_headers: clientHeadersSchema.prefault({}),
-  access_log: accessLogSchema.prefault({}),
-  parent_bound: z
-    .boolean()
-    .default(false)
-    .describe('Stop when the parent process goes away: its IPC channel, or else stdin, closes.'),
+    5,
+  ),
+  cells_tls: v.optional(
+    about(cellsTlsSchema, 'TLS to the cells whose URL is https: whom to trust, and who this router is.'),
+  ),
+  limits: v.optional(limitsSchema, {}),
+  client_headers: v.optional(clientHeadersSchema, {}),
+  access_log: v.optional(accessLogSchema, {}),
+  traces: v.optional(about(tracesSchema, 'Spans of requests; without it there are none.')),
+  parent_bound: v.optional(
+    about(v.boolean(), 'Stop when the parent process goes away: its IPC channel, or else stdin, closes.'),
+    false,
+  ),
 })
 
-export type RouterConfig = z.infer<typeof routerConfigSchema>
+export type RouterConfig = v.InferOutput<typeof routerConfigSchema>
 /** As it is written: what has a default may be left out. */
-export type RouterConfigText = z.input<typeof routerConfigSchema>
+export type RouterConfigText = v.InferInput<typeof routerConfigSchema>
 export type RouterLimits = RouterConfig['limits']
 export type ListenTls = NonNullable<RouterConfig['listen']['tls']>
 export type CellsTls = NonNullable<RouterConfig['cells_tls']>

@@ -12,16 +12,22 @@ import { startRouter } from './router.ts'
 
 const config = readConfig()
 try {
-  const router = await startRouter(config)
+  // Signals may come as soon as it says that it listens, and before.
+  const starting = startRouter(config)
   const stop = () => {
-    router.stop().then(
-      () => process.exit(0),
-      (error: Error) => fail(1, `the router did not stop cleanly: ${error.message}`),
-    )
+    starting
+      .then((router) => router.stop())
+      .then(
+        () => process.exit(0),
+        (error: Error) => fail(1, `the router did not stop cleanly: ${error.message}`),
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  if (config.listen.tls || config.cells_tls) process.on('SIGHUP', () => router.reload())
+  if (config.listen.tls || config.cells_tls) {
+    process.on('SIGHUP', () => starting.then((router) => router.reload()))
+  }
+  await starting
   if (config.parent_bound) onParentGone(stop)
 } catch (error) {
   fail(1, `the router could not start: ${explain(error as NodeJS.ErrnoException)}`)

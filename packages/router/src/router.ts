@@ -7,25 +7,27 @@
  *                                          └──▶ admin port, reports
  */
 import { readFile } from 'node:fs/promises'
-import { formatProblems, type TrustedKeys, trustedKeysOf } from '@cellplane/contract'
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
 import { createAddresses } from './cells/addresses.ts'
 import { createCells, TICK_MS } from './cells/cells.ts'
 import type { RouterConfig } from './config.ts'
 import { createCrashWatch } from './decision/crash-watch.ts'
+import { createLimitShares } from './decision/limit-shares.ts'
 import { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
 import { createTenants } from './decision/tenants.ts'
+import { READER_LIMITS, type ReaderLimits } from './documents/document-reader.ts'
 import { openLastGood } from './documents/last-good.ts'
 import { createRefusals } from './documents/refusals.ts'
 import { startTopologyFollower, type Topology } from './documents/topology-follower.ts'
+import { startTrustedKeys } from './documents/trusted-keys.ts'
 import { createLogger, type Logger } from './log.ts'
 import { startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
 import { type PublicServer, type PublicServerOptions, startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
 import { type CellTls, startCellTls } from './tls/cell-tls.ts'
-import { startSigningKeys } from './tokens/signing-keys.ts'
-import { createTokenVerifier } from './tokens/token-verifier.ts'
+import { startTokenVerification } from './tokens/token-verification.ts'
+import { startTracing } from './tracing/tracing.ts'
 
 export type Router = {
   /** The ports in use, also when the configuration left the choice to the operating system. */
@@ -39,7 +41,7 @@ export type Router = {
   stop(): Promise<void>
 }
 
-export type RouterDeps = { log?: Logger; reads?: PublicServerOptions['reads'] }
+export type RouterDeps = { log?: Logger; reads?: PublicServerOptions['reads']; reading?: ReaderLimits }
 
 /**
  * Starts a router. It serves as soon as this resolves: from the last good documents when the control plane is gone.
@@ -50,8 +52,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
   const log =
     deps.log ??
     createLogger((line) => process.stdout.write(line), { router: config.router, fleet: config.fleet })
-  const [trustedKeys, routerKey, bearerToken] = await Promise.all([
-    readTrustedKeys(topology.trusted_keys_file),
+  const [routerKey, bearerToken] = await Promise.all([
     readSecret(config.router_key_file),
     readSecret(topology.token_file),
   ])
@@ -68,14 +69,23 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     for (const stop of stops.splice(0).reverse()) await stop()
   }
   try {
-    const keys = await startSigningKeys({ source: config.jwks, lastGood, refusals, log })
-    stops.push(() => keys.stop())
-    const verifier = createTokenVerifier(keys, limits.tokens_cached_max)
+    const tokens = await startTokenVerification({
+      source: config.jwks,
+      cachedMax: limits.tokens_cached_max,
+      lastGood,
+      refusals,
+      log,
+    })
+    stops.push(() => tokens.stop())
+    const { verifier } = tokens
 
     const pollMs = config.poll_seconds * 1000
     const addresses = createAddresses()
     const cellTls: CellTls = await startCellTls(config.cells_tls, addresses, pollMs, log)
     stops.push(() => cellTls.stop())
+
+    const trusted = await startTrustedKeys(topology.trusted_keys_file, pollMs, log)
+    stops.push(() => trusted.stop())
 
     let view: RoutingView | null = null
     const crashes = createCrashWatch({
@@ -86,18 +96,23 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     const renewView = (current: Topology) => {
       const previous = view
       view = buildRoutingView(current, cells.arrays, crashes.suspended, previous)
+      const { ignoredBecause: why } = view.held
+      if (why !== '' && previous?.held.ignoredBecause !== why)
+        log.warn('the overlay’s holds are ignored', { why })
       if (view !== previous) tenants.forgetShards()
     }
     let server: PublicServer | null = null
     const follower = await startTopologyFollower({
       url,
       bearerToken,
+      router: config.router,
       fleet: config.fleet,
-      trustedKeys,
+      trustedKeys: trusted.keys,
       lastGood,
       refusals,
       pollMs,
       bytesMax: limits.document_bytes_max,
+      reading: deps.reading ?? READER_LIMITS,
       log,
       onTopology(current) {
         cells.adopt(current)
@@ -106,9 +121,11 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       },
     })
     stops.push(() => follower.stop())
+    const shares = createLimitShares({ cells, tenants })
     const ticking = setInterval(() => {
       cells.tick()
       crashes.tick()
+      shares.tick()
     }, TICK_MS)
     stops.push(() => clearInterval(ticking))
 
@@ -119,9 +136,14 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       cells,
       refusals,
       tenants,
+      crashes,
+      shares,
       currentTopology: () => follower.current,
     })
     stops.push(() => reporter.stop())
+
+    const tracing = startTracing(config)
+    stops.push(() => tracing?.exporter.stop())
 
     const admin: AdminServer = await startAdminServer(
       {
@@ -136,7 +158,10 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
         currentTopology: () => follower.current,
         currentView: () => view,
         controlPlaneSeenAt: () => follower.controlPlaneSeenAt,
-        reportsDropped: () => reporter.dropped,
+        shares,
+        reporter,
+        spans: tracing?.exporter ?? null,
+        holds: () => server?.holds ?? null,
         tls: () => ({ listener: server?.tls ?? null, cells: cellTls.files }),
       },
       config.admin,
@@ -157,6 +182,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       verifier,
       traffic,
       accessLog: createAccessLog(log, config.access_log.every_nth),
+      tracing,
       log,
       currentView: () => view,
       refreshTopology: () => follower.refresh(),
@@ -191,17 +217,4 @@ async function readSecret(file: string): Promise<string> {
   const secret = (await readFile(file, 'utf8')).trim()
   if (secret === '') throw new Error(`${file} is empty; expected a secret in one line`)
   return secret
-}
-
-async function readTrustedKeys(file: string): Promise<TrustedKeys> {
-  const text = await readFile(file, 'utf8')
-  let jwks: unknown
-  try {
-    jwks = JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${file} is not JSON: ${(error as Error).message}`)
-  }
-  const keys = trustedKeysOf(jwks)
-  if (!keys.ok) throw new Error(`${file} cannot be used: ${formatProblems(keys.problems)}`)
-  return keys.value
 }

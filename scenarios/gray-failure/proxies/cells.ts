@@ -11,9 +11,11 @@ import {
   keyIdOf,
   type Parsed,
   signDocument,
+  type TrustedKeys,
   type UnsignedTopologyBase,
+  type UnsignedTopologyOverlay,
 } from '@cellplane/contract'
-import { parseFleet } from '@cellplane/contract/fleet-file'
+import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
 import {
   buildRoutingIndex,
   compileBase,
@@ -32,25 +34,33 @@ const SHARD_SIZE = 2
 const PLACEMENT_SEED = 1
 const ISSUED_AT = '2026-01-01T00:00:00.000Z'
 
-/** `ports` are the instances’, one a cell. */
-export function compileCells(plan: Plan, ports: readonly number[]): UnsignedTopologyBase {
-  const fleet = unwrap(
+export type Choice = 'least-loaded' | 'home-first'
+
+export function fleetOf(cells: number, choice: Choice): FleetFile {
+  return unwrap(
     parseFleet({
       format: 1,
       fleet: FLEET,
       kind: 'stateless',
       partition_key: { rules: [{ from: 'header', name: TENANT_HEADER }] },
-      placement: {
-        buckets: 65_536,
-        shard_size: SHARD_SIZE,
-        seed: PLACEMENT_SEED,
-        choice: 'least-loaded',
-      },
-      cells: { count: ports.length },
+      placement: { buckets: 65_536, shard_size: SHARD_SIZE, seed: PLACEMENT_SEED, choice },
+      cells: { count: cells },
       components: [{ name: 'api', run: 'node api.js', serves: true }],
     }),
   )
-  const cells = ports.map((port, slot) => cellAt(port, slot, plan.service))
+}
+
+/** `ports` are the instances’, one a cell. */
+export const cellsOf = (service: ServicePlan, ports: readonly number[]): Cell[] =>
+  ports.map((port, slot) => cellAt(port, slot, service))
+
+export function compileCells(
+  { service }: Pick<Plan, 'service'>,
+  ports: readonly number[],
+  choice: Choice = 'least-loaded',
+): UnsignedTopologyBase {
+  const fleet = fleetOf(ports.length, choice)
+  const cells = cellsOf(service, ports)
   const { table } = unwrap(place(null, cells, placementPolicyOf(fleet)))
   return unwrap(
     compileBase({
@@ -58,6 +68,7 @@ export function compileCells(plan: Plan, ports: readonly number[]): UnsignedTopo
       cells,
       table,
       formerTables: [],
+      formerOverrides: [],
       overrides: [],
       tokens: null,
       epoch: 1,
@@ -67,15 +78,18 @@ export function compileCells(plan: Plan, ports: readonly number[]): UnsignedTopo
   )
 }
 
-/** What a router starts from when there is no control plane: both documents signed, and the key that they are signed with. */
-export function signCells(base: UnsignedTopologyBase): {
-  base: string
-  overlay: string
-  trustedKeys: string
-} {
+/** A key of its own for each run, and what routers are to trust it by. */
+export function createSigner(): { sign(document: object): string; keys: TrustedKeys; trustedKeys: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const sign = (document: object) => JSON.stringify(signDocument(document, keyIdOf(privateKey), privateKey))
-  const overlay = compileOverlay({
+  return {
+    sign: (document) => JSON.stringify(signDocument(document, keyIdOf(privateKey), privateKey)),
+    keys: new Map([[keyIdOf(privateKey), publicKey]]),
+    trustedKeys: JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] }),
+  }
+}
+
+export const unmarkedOverlay = (): UnsignedTopologyOverlay =>
+  compileOverlay({
     fleet: FLEET,
     epoch: 1,
     version: 1,
@@ -84,11 +98,15 @@ export function signCells(base: UnsignedTopologyBase): {
     unhealthy: [],
     quarantined: [],
   })
-  return {
-    base: sign(base),
-    overlay: sign(overlay),
-    trustedKeys: JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] }),
-  }
+
+/** What a router starts from when there is no control plane: both documents signed, and the key that they are signed with. */
+export function signCells(base: UnsignedTopologyBase): {
+  base: string
+  overlay: string
+  trustedKeys: string
+} {
+  const { sign, trustedKeys } = createSigner()
+  return { base: sign(base), overlay: sign(unmarkedOverlay()), trustedKeys }
 }
 
 /** The tenants whose shard has the broken cell in it. The table does not depend on ports. */

@@ -3,7 +3,7 @@
  * before them, and 503 beyond. It finishes what it took on, whether or not the caller is still there, as services do.
  *
  * Its code can be broken. Then each request holds its place for longer and is answered 500, and the health check, which
- * knows nothing of that code, goes on answering 200.
+ * knows nothing of that code, goes on answering 200. Or its health check can be: then that answers 503, and requests are served.
  */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,6 +20,7 @@ export type Instance = {
   readonly counts: readonly SecondCount[]
   countFrom(startedAtMs: number): void
   setBroken(isBroken: boolean): void
+  setHealthBroken(isBroken: boolean): void
 }
 
 export async function startInstance(plan: ServicePlan): Promise<Instance> {
@@ -28,6 +29,7 @@ export async function startInstance(plan: ServicePlan): Promise<Instance> {
   let countedFromMs = Number.POSITIVE_INFINITY
   let busy = 0
   let isBroken = false
+  let isHealthBroken = false
 
   function countOfNow(): SecondCount {
     const second = Math.floor((Date.now() - countedFromMs) / 1000)
@@ -52,7 +54,7 @@ export async function startInstance(plan: ServicePlan): Promise<Instance> {
   }
 
   const server = createServer((request, response) => {
-    if (request.url === HEALTH_PATH) return answer(response, 200)
+    if (request.url === HEALTH_PATH) return answer(response, isHealthBroken ? 503 : 200)
     const count = countOfNow()
     count.arrived++
     if (busy < plan.concurrency) return work(response, count)
@@ -73,6 +75,9 @@ export async function startInstance(plan: ServicePlan): Promise<Instance> {
     },
     setBroken(next) {
       isBroken = next
+    },
+    setHealthBroken(next) {
+      isHealthBroken = next
     },
   }
 }

@@ -9,6 +9,7 @@ export type Order =
   | { do: 'start'; instances: number; service: Plan['service'] }
   | { do: 'count'; startedAtMs: number }
   | { do: 'break'; instance: number; isBroken: boolean }
+  | { do: 'break-health'; instances: readonly number[]; isBroken: boolean }
   | { do: 'report' }
 /** Ports after `start`, counts by instance after `report`. */
 export type OrderResult = { ports?: number[]; counts?: (readonly SecondCount[])[] }
@@ -38,6 +39,9 @@ async function obey(order: Order): Promise<OrderResult> {
       return {}
     case 'break':
       instances[order.instance]!.setBroken(order.isBroken)
+      return {}
+    case 'break-health':
+      for (const index of order.instances) instances[index]!.setHealthBroken(order.isBroken)
       return {}
     case 'report':
       return { counts: instances.map(({ counts }) => counts) }

@@ -9,12 +9,17 @@ export type Instances = {
   /** Counts by second begin at this moment, in ms since the epoch. */
   count(startedAtMs: number): Promise<void>
   setBroken(instance: number, isBroken: boolean): Promise<void>
+  /** Only the health check of these, at once. */
+  setHealthBroken(instances: readonly number[], isBroken: boolean): Promise<void>
   /** By instance and second. */
   report(): Promise<(readonly SecondCount[])[]>
   stop(): Promise<void>
 }
 
-export async function startInstances({ instances, service }: Plan): Promise<Instances> {
+export async function startInstances({
+  instances,
+  service,
+}: Pick<Plan, 'instances' | 'service'>): Promise<Instances> {
   const child = startProcess(new URL('instances.main.ts', import.meta.url), [])
   const order = (message: Order) => child.ask<OrderResult>(message)
   const { ports } = await order({ do: 'start', instances, service })
@@ -25,6 +30,9 @@ export async function startInstances({ instances, service }: Plan): Promise<Inst
     },
     setBroken: async (instance, isBroken) => {
       await order({ do: 'break', instance, isBroken })
+    },
+    setHealthBroken: async (some, isBroken) => {
+      await order({ do: 'break-health', instances: some, isBroken })
     },
     report: async () => (await order({ do: 'report' })).counts!,
     stop: () => child.stop(),

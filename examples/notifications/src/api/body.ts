@@ -1,6 +1,6 @@
 /** Request bodies: bounded while they are read, JSON, and parsed with every problem named. */
 import type { Context } from 'hono'
-import type { z } from 'zod'
+import * as v from 'valibot'
 import { problemsOf, refuse } from './problems.ts'
 
 /** The longest body text in UTF-8, escaped, with room for the data of a template. */
@@ -19,18 +19,18 @@ export async function readBody(c: Context): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-export async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+export async function readJson<T>(c: Context, schema: v.GenericSchema<unknown, T>): Promise<T> {
   return parseJson(await readBody(c), schema)
 }
 
-export function parseJson<T>(content: Uint8Array, schema: z.ZodType<T>): T {
+export function parseJson<T>(content: Uint8Array, schema: v.GenericSchema<unknown, T>): T {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(content))
   } catch (error) {
     throw refuse('INVALID_REQUEST', `the body is not JSON in UTF-8: ${(error as Error).message}`)
   }
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) throw refuse('INVALID_REQUEST', 'the body is not valid', problemsOf(parsed.error))
-  return parsed.data
+  const parsed = v.safeParse(schema, value)
+  if (!parsed.success) throw refuse('INVALID_REQUEST', 'the body is not valid', problemsOf(parsed.issues))
+  return parsed.output
 }

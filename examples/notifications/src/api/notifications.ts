@@ -1,5 +1,5 @@
 /** /v1/notifications: send, list, read, attempts. Whose they are comes from admission, never from the request itself. */
-import { type Cell, HEADERS } from '@cellplane/cell'
+import { type Admitted, type Cell, HEADERS } from '@cellplane/cell'
 import type { CellEnv } from '@cellplane/cell/hono'
 import { type Context, Hono } from 'hono'
 import { deliveryKey } from '../notification/delivery-key.ts'
@@ -32,10 +32,13 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
 
   /** 202 when it is on disk. A repetition with the same key is answered as the first time. */
   routes.post('/', async (c) => {
-    if (load.isFull()) throw refuse('OVERLOADED', 'the delivery queue of this cell is full; try again later')
+    // The synthetic tenant's is the one that shows whether the cell takes anything.
+    const { isSynthetic } = c.var.admission
+    if (!isSynthetic && load.isFull())
+      throw refuse('OVERLOADED', 'the delivery queue of this cell is full; try again later')
     const idempotencyKey = idempotencyKeyOf(c)
     const request = await readJson(c, sendRequestSchema)
-    const accepted = await acceptRequest(c.var.admission.tenant, idempotencyKey, request)
+    const accepted = await acceptRequest(c.var.admission, idempotencyKey, request)
     if (accepted.outcome === 'key-reused') throw idempotencyKeyReused()
     if (accepted.outcome === 'accepted') wake()
     else c.header('idempotency-replayed', 'true')
@@ -76,7 +79,7 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
   return routes
 
   async function acceptRequest(
-    tenant: string,
+    { tenant, traceparent }: Pick<Admitted, 'tenant' | 'traceparent'>,
     idempotencyKey: string | null,
     request: SendRequest,
   ): Promise<Accepted> {
@@ -100,6 +103,7 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
       requestDigest,
       deliveryKey: deliveryKey(tenant, idempotencyKey === null ? { id } : { idempotencyKey }),
       deliverBefore: request.deliver_before ?? null,
+      traceparent,
     })
   }
 

@@ -6,7 +6,7 @@ import {
   type ProblemDetails,
   problemDetails,
 } from '@cellplane/cell'
-import type { z } from 'zod'
+import { type BaseIssue, getDotPath } from 'valibot'
 
 export type Found = NonNullable<ProblemDetails['problems']>
 
@@ -66,15 +66,23 @@ export function problemResponse(
   })
 }
 
-export function problemsOf(error: z.ZodError): Found {
-  return error.issues.flatMap((issue) => {
-    const path = issue.path.map(String).join('.')
-    if (issue.code !== 'unrecognized_keys')
-      return [{ code: issue.code.toUpperCase(), path, message: issue.message }]
-    return issue.keys.map((key) => ({
-      code: 'UNKNOWN_FIELD',
-      path: path === '' ? key : `${path}.${key}`,
-      message: `unknown field "${key}"; remove it or check its spelling`,
-    }))
+/** Of a body that a schema refused. Values are not repeated: they are a tenant's messages. */
+export function problemsOf(issues: readonly BaseIssue<unknown>[]): Found {
+  return issues.map((issue) => {
+    const path = getDotPath(issue) ?? ''
+    if (issue.type === 'strict_object' && issue.expected === 'never') {
+      const field = String(issue.path?.at(-1)?.key)
+      return {
+        code: 'UNKNOWN_FIELD',
+        path,
+        message: `unknown field "${field}"; remove it or check its spelling`,
+      }
+    }
+    const isOwnWords = !issue.message.startsWith('Invalid ')
+    return {
+      code: issue.type.toUpperCase(),
+      path,
+      message: isOwnWords ? issue.message : `expected ${issue.expected ?? issue.type}`,
+    }
   })
 }

@@ -1,6 +1,6 @@
 /** What a sender may ask for: the body of POST /v1/notifications, parsed strictly, with every problem and its path. */
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import * as v from 'valibot'
 import { CHANNELS, type Channel } from './notification.ts'
 
 /** A long e-mail in plain text. SMS and push providers cut at a few KB themselves. */
@@ -30,59 +30,86 @@ const RECIPIENTS: Record<Channel, { pattern: RegExp; expected: string }> = {
 
 export const SHA256 = /^[0-9a-f]{64}$/
 
-const textSchema = z.string().max(BODY_CHARACTERS_MAX).regex(TEXT, 'control characters are not allowed')
-const subjectSchema = z
-  .string()
-  .max(SUBJECT_CHARACTERS_MAX)
-  .regex(ONE_LINE, 'one line without control characters')
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
+
+const textSchema = v.pipe(
+  v.string(),
+  v.maxLength(BODY_CHARACTERS_MAX),
+  v.regex(TEXT, 'control characters are not allowed'),
+)
+const bodySchema = v.pipe(textSchema, v.minLength(1))
+const subjectSchema = v.pipe(
+  v.string(),
+  v.maxLength(SUBJECT_CHARACTERS_MAX),
+  v.regex(ONE_LINE, 'one line without control characters'),
+)
 
 /** What fills a template's {{names}}. */
-const dataSchema = z
-  .record(
-    z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'a name is a–z, 0–9 and "_"'),
-    z.union([textSchema, z.number(), z.boolean()]),
-  )
-  .refine((data) => Object.keys(data).length <= 100, 'at most 100 values')
+const dataSchema = v.pipe(
+  v.record(
+    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'a name is a–z, 0–9 and "_"')),
+    v.union([textSchema, v.pipe(v.number(), v.finite()), v.boolean()]),
+  ),
+  v.maxEntries(100, 'at most 100 values'),
+)
 
-export const templateSchema = z.strictObject({ subject: subjectSchema.optional(), body: textSchema.min(1) })
-export type Template = z.infer<typeof templateSchema>
+export const templateSchema = v.strictObject({ subject: v.optional(subjectSchema), body: bodySchema })
+export type Template = v.InferOutput<typeof templateSchema>
 
-export const sendRequestSchema = z
-  .strictObject({
-    channel: z.enum(CHANNELS),
-    to: z.string().max(RECIPIENT_CHARACTERS_MAX),
-    template: z
-      .string()
-      .regex(SHA256, 'a template is named by the SHA-256 of its content, 64 hexadecimal digits')
-      .optional(),
-    data: dataSchema.optional(),
-    subject: subjectSchema.optional(),
-    body: textSchema.min(1).optional(),
-    deliver_before: z.iso.datetime({ offset: true }).optional(),
-  })
-  .superRefine((request, ctx) => {
-    const { pattern, expected } = RECIPIENTS[request.channel]
-    if (!pattern.test(request.to))
-      ctx.addIssue({ code: 'custom', path: ['to'], message: `expected ${expected}` })
-    if ((request.template === undefined) === (request.body === undefined)) {
-      ctx.addIssue({ code: 'custom', path: ['body'], message: 'expected either "body" or "template"' })
-    }
-    if (request.template !== undefined && request.subject !== undefined) {
-      ctx.addIssue({
-        code: 'custom',
-        path: ['subject'],
-        message: 'the template has the subject; leave it out here',
-      })
-    }
-    if (request.template === undefined && request.data !== undefined) {
-      ctx.addIssue({
-        code: 'custom',
-        path: ['data'],
-        message: 'without a template there is nothing to fill; leave it out',
-      })
-    }
-  })
-export type SendRequest = z.infer<typeof sendRequestSchema>
+/** RFC 3339, in UTC or with an offset. */
+const timeSchema = v.pipe(
+  v.string(),
+  v.check(
+    (time) => TIME.test(time) && !Number.isNaN(Date.parse(time)),
+    'expected a time such as "2026-03-01T12:00:00Z"',
+  ),
+)
+
+export const sendRequestSchema = v.pipe(
+  v.strictObject({
+    channel: v.picklist(CHANNELS),
+    to: v.pipe(v.string(), v.maxLength(RECIPIENT_CHARACTERS_MAX)),
+    template: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(SHA256, 'a template is named by the SHA-256 of its content, 64 hexadecimal digits'),
+      ),
+    ),
+    data: v.optional(dataSchema),
+    subject: v.optional(subjectSchema),
+    body: v.optional(bodySchema),
+    deliver_before: v.optional(timeSchema),
+  }),
+  v.forward(
+    v.check(
+      ({ channel, to }) => RECIPIENTS[channel].pattern.test(to),
+      ({ input }) => `expected ${RECIPIENTS[input.channel].expected}`,
+    ),
+    ['to'],
+  ),
+  v.forward(
+    v.check(
+      ({ template, body }) => (template === undefined) !== (body === undefined),
+      'expected either "body" or "template"',
+    ),
+    ['body'],
+  ),
+  v.forward(
+    v.check(
+      ({ template, subject }) => template === undefined || subject === undefined,
+      'the template has the subject; leave it out here',
+    ),
+    ['subject'],
+  ),
+  v.forward(
+    v.check(
+      ({ template, data }) => template !== undefined || data === undefined,
+      'without a template there is nothing to fill; leave it out',
+    ),
+    ['data'],
+  ),
+)
+export type SendRequest = v.InferOutput<typeof sendRequestSchema>
 
 /** Printable ASCII, as the IETF's draft on the Idempotency-Key header has it. */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/

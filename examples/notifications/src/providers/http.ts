@@ -29,7 +29,7 @@ export function createHttpProvider(url: string): Provider {
   const request = isSecure ? httpsRequest : httpRequest
 
   return {
-    send({ to, subject, body, deliveryKey }: Message) {
+    send({ to, subject, body, deliveryKey }: Message, traceparent: string) {
       const text = JSON.stringify({ to, ...(subject === null ? {} : { title: subject }), body })
       const call = request(url, {
         method: 'POST',
@@ -39,6 +39,7 @@ export function createHttpProvider(url: string): Provider {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(text),
           'idempotency-key': deliveryKey,
+          traceparent,
         },
       })
       call.end(text)

@@ -10,8 +10,8 @@ export type SendResult =
   | { outcome: 'refused'; detail: string }
 
 export type Provider = {
-  /** Never rejects: what goes wrong is a result. Ends within a bound. */
-  send(message: Message): Promise<SendResult>
+  /** Never rejects: what goes wrong is a result. Ends within a bound. `traceparent`: for a provider that follows traces, too. */
+  send(message: Message, traceparent: string): Promise<SendResult>
   /** Lets go of pooled connections. */
   close(): void
 }

@@ -14,6 +14,7 @@ import { startHttpSink } from './http.ts'
 import { createInbox, MESSAGES_MAX } from './inbox.ts'
 import { startSmtpSink } from './smtp.ts'
 
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 const inbox = createInbox(undefined)
 const faults = createFaults()
 const listen = { host: '127.0.0.1', port: 0 }
@@ -35,9 +36,9 @@ test('the same key twice is one message and one duplicate, over HTTP and SMTP', 
   const email = createEmailProvider({ url: `smtp://127.0.0.1:${smtp.port}`, from: 'us@example.com' })
   const before = inbox.counts()
   for (let i = 0; i < 2; i++) {
-    assert.equal((await push.send(message('k-push', 'x'))).outcome, 'delivered')
+    assert.equal((await push.send(message('k-push', 'x'), TRACEPARENT)).outcome, 'delivered')
     const mail = { ...message('k-mail', 'x'), channel: 'email' as const, to: 'ada@example.org', subject: 's' }
-    assert.equal((await email.send(mail)).outcome, 'delivered')
+    assert.equal((await email.send(mail, TRACEPARENT)).outcome, 'delivered')
   }
   const counts = inbox.counts()
   assert.equal(counts.deliveries - before.deliveries, 4)
@@ -52,18 +53,21 @@ test('the same key twice is one message and one duplicate, over HTTP and SMTP', 
 test('a provider that cannot be reached, or answers nonsense, is a failure and never a throw', async () => {
   for (const url of ['http://127.0.0.1:9/push', `${http.url}/nowhere`]) {
     const provider = createHttpProvider(url)
-    assert.notEqual((await provider.send(message('k', 'x'))).outcome, 'delivered')
+    assert.notEqual((await provider.send(message('k', 'x'), TRACEPARENT)).outcome, 'delivered')
     provider.close()
   }
   const email = createEmailProvider({ url: 'smtp://127.0.0.1:9', from: 'us@example.com' })
   const mail = { ...message('k', 'x'), channel: 'email' as const, to: 'ada@example.org' }
-  assert.equal((await email.send(mail)).outcome, 'failed')
+  assert.equal((await email.send(mail, TRACEPARENT)).outcome, 'failed')
   email.close()
 })
 
 test('the page shows tenants’ texts as text', async () => {
   const provider = createHttpProvider(`${http.url}/sms`)
-  await provider.send({ ...message('k-html', '<script>alert(1)</script> & "quotes"'), channel: 'sms' })
+  await provider.send(
+    { ...message('k-html', '<script>alert(1)</script> & "quotes"'), channel: 'sms' },
+    TRACEPARENT,
+  )
   provider.close()
   const page = await (await fetch(`${http.url}/`)).text()
   assert.doesNotMatch(page, /<script/)

@@ -21,6 +21,8 @@ export type NewNotification = {
   deliveryKey: string
   /** ISO 8601. */
   deliverBefore: string | null
+  /** Of the request that it came with (W3C Trace Context). */
+  traceparent: string
 }
 
 export type Accepted =
@@ -38,14 +40,14 @@ const ACCEPT = `
     ON CONFLICT DO NOTHING
     RETURNING tenant, id
   ), queued AS (
-    INSERT INTO delivery (tenant, notification_id) SELECT tenant, id FROM accepted
+    INSERT INTO delivery (tenant, notification_id, traceparent) SELECT tenant, id, $12 FROM accepted
   )
   SELECT id FROM accepted`
 
 export async function accept(database: Database, n: NewNotification): Promise<Accepted> {
   const rows = await database.query<{ id: string }>(ACCEPT, [
     ...[n.tenant, n.id, n.channel, n.to, n.subject, n.body, n.template, n.idempotencyKey, n.requestDigest],
-    ...[n.deliveryKey, n.deliverBefore],
+    ...[n.deliveryKey, n.deliverBefore, n.traceparent],
   ])
   if (rows[0]) return { outcome: 'accepted', id: rows[0].id }
   const earlier =

@@ -9,6 +9,7 @@
  * comes late, after its lease ran out, may still say "delivered", because that is true whoever says it; anything else it says
  * is ignored, because someone else has the row now. Time is the database's, so that clocks of workers do not matter.
  */
+import { SYNTHETIC_TENANT_PREFIX } from '@cellplane/cell/process'
 import type { Message, Status } from '../notification/notification.ts'
 import type { Database } from './database.ts'
 
@@ -19,6 +20,8 @@ export type Job = Message & {
   attempt: number
   /** `deliver_before` has passed. */
   isExpired: boolean
+  /** Of the request that it was accepted with; null when an earlier release accepted it. */
+  traceparent: string | null
 }
 
 export type Outcome = {
@@ -44,10 +47,10 @@ const LEASE = `
     UPDATE delivery AS d
     SET due_at = now() + $2 * interval '1 ms', attempts = d.attempts + 1, lease = $3
     FROM due WHERE d.tenant = due.tenant AND d.notification_id = due.notification_id
-    RETURNING d.tenant, d.notification_id, d.attempts
+    RETURNING d.tenant, d.notification_id, d.attempts, d.traceparent
   )
   SELECT n.tenant, n.id, n.channel, n.recipient AS "to", n.subject, n.body, n.delivery_key AS "deliveryKey",
-         l.attempts AS attempt, coalesce(n.deliver_before <= now(), false) AS "isExpired"
+         l.attempts AS attempt, coalesce(n.deliver_before <= now(), false) AS "isExpired", l.traceparent
   FROM leased l JOIN notification n ON n.tenant = l.tenant AND n.id = l.notification_id`
 
 /** Takes up to `limit` due rows for `leaseMs`. */
@@ -107,11 +110,11 @@ export function recordOutcomes(database: Database, outcomes: readonly Outcome[])
   })
 }
 
-/** How many notifications are not finished, counted up to `max`: beyond it the number does not matter. */
+/** How many notifications of tenants are not finished, counted up to `max`: beyond it the number does not matter. */
 export async function countUnfinished(database: Database, max: number): Promise<number> {
   const [row] = await database.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM (SELECT FROM delivery LIMIT $1) AS counted',
-    [max],
+    'SELECT count(*)::int AS count FROM (SELECT FROM delivery WHERE NOT starts_with(tenant, $2) LIMIT $1) AS counted',
+    [max, SYNTHETIC_TENANT_PREFIX],
   )
   return row?.count ?? 0
 }

@@ -10,6 +10,7 @@ import { countHeld, PURGE_BATCH_ROWS, purgeBatch } from './retention.ts'
 
 const LEASE_A = '00000000-0000-4000-8000-00000000000a'
 const LEASE_B = '00000000-0000-4000-8000-00000000000b'
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 let postgres: TestPostgres
 let database: Database
@@ -27,6 +28,7 @@ function notification(tenant: string, id: string): NewNotification {
   return {
     ...{ tenant, id, channel: 'push', to: 'device', subject: null, body: 'x', template: null },
     ...{ idempotencyKey: null, requestDigest: 'd', deliveryKey: `key-${id}`, deliverBefore: null },
+    traceparent: TRACEPARENT,
   }
 }
 
@@ -51,7 +53,7 @@ test('migrations run once, also when two start at the same time', async () => {
     onIdleError: () => {},
   })
   const runs = await Promise.all([migrate(second), migrate(second)])
-  assert.deepEqual(runs.flat(), ['001_notifications.sql'])
+  assert.deepEqual(runs.flat(), ['001_notifications.sql', '002_trace.sql'])
   await second.close()
 })
 

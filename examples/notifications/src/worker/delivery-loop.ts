@@ -7,7 +7,7 @@
  * delivered again when the lease runs out. The delivery key lets the provider see that it is the same one.
  */
 import { randomUUID } from 'node:crypto'
-import type { Channel } from '../notification/notification.ts'
+import { continueTrace, formatTraceparent, type TraceContext } from '@cellplane/cell/process'
 import type { Provider } from '../providers/provider.ts'
 import type { Job, Outcome } from '../store/queue.ts'
 import type { WorkerConfig } from './config.ts'
@@ -16,12 +16,14 @@ import type { Recorder } from './recorder.ts'
 
 export type DeliveryParts = {
   config: Pick<WorkerConfig, 'retry' | 'concurrency' | 'lookIntervalMs'>
-  providers: Record<Channel, Provider>
+  /** Of a channel; of one tenant it may be another. */
+  providerOf: (job: Pick<Job, 'tenant' | 'channel'>) => Provider
   lease: (limit: number, lease: string) => Promise<Job[]>
   recorder: Recorder
   /** Resolves when there may be work, after `waitMs`, or when the signal aborts. */
   waitForWork: (waitMs: number, signal: AbortSignal) => Promise<void>
-  onOutcome: (job: Job, outcome: Outcome) => void
+  /** `trace`: that of the request that the job came with, and a span of this attempt. */
+  onOutcome: (job: Job, outcome: Outcome, trace: TraceContext) => void
   /** The queue could not be read; it is tried again. */
   onError: (error: unknown) => void
 }
@@ -51,8 +53,9 @@ export async function runDeliveries(parts: DeliveryParts, stop: AbortSignal): Pr
 async function deliver(parts: DeliveryParts, job: Job, lease: string): Promise<void> {
   const { retry } = parts.config
   const named = { tenant: job.tenant, id: job.id, lease, number: job.attempt }
+  const trace = continueTrace(job.traceparent ?? undefined)
   const record = (outcome: Outcome): Promise<void> => {
-    parts.onOutcome(job, outcome)
+    parts.onOutcome(job, outcome, trace)
     return parts.recorder.record(outcome)
   }
   const without = verdictWithout(job, retry)
@@ -60,7 +63,7 @@ async function deliver(parts: DeliveryParts, job: Job, lease: string): Promise<v
 
   const startedAt = new Date()
   const begun = performance.now()
-  const result = await parts.providers[job.channel].send(job)
+  const result = await parts.providerOf(job).send(job, formatTraceparent(trace))
   const durationMs = Math.round(performance.now() - begun)
   const { outcome, detail } = result
   const verdict = verdictOf(result, job.attempt, retry, Math.random())

@@ -4,12 +4,14 @@ import {
   cellConfigFromEnv,
   createCellProcess,
   createLogger,
+  isSyntheticTenant,
   pause,
   withOwnRoutes,
 } from '@cellplane/cell/process'
 import { Counter } from 'prom-client'
 import { createEmailProvider } from '../providers/email.ts'
 import { createHttpProvider } from '../providers/http.ts'
+import { createNowhereProvider } from '../providers/nowhere.ts'
 import { openDatabase } from '../store/database.ts'
 import { leaseJobs, recordOutcomes } from '../store/queue.ts'
 import { purgeBatch } from '../store/retention.ts'
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     sms: createHttpProvider(workerConfig.smsUrl),
     push: createHttpProvider(workerConfig.pushUrl),
   }
+  const nowhere = createNowhereProvider()
   const listener = listenForWork(config.databaseUrl)
   const recorder = createRecorder(
     (group) => recordOutcomes(database, group),
@@ -65,14 +68,16 @@ async function main(): Promise<void> {
     runDeliveries(
       {
         config: workerConfig,
-        providers,
+        providerOf: ({ tenant, channel }) => (isSyntheticTenant(tenant) ? nowhere : providers[channel]),
         lease: (limit, lease) => leaseJobs(database, limit, workerConfig.leaseMs, lease),
         recorder,
         waitForWork: listener.wait,
-        onOutcome: (job, { status, attempt }) => {
-          outcomes.inc({ channel: job.channel, status })
+        onOutcome: (job, { status, attempt }, trace) => {
+          if (!isSyntheticTenant(job.tenant)) outcomes.inc({ channel: job.channel, status })
           const line = {
             tenant_id: job.tenant,
+            trace_id: trace.traceId,
+            span_id: trace.spanId,
             notification: job.id,
             attempt: job.attempt,
             detail: attempt?.detail,

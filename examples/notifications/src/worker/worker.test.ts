@@ -1,9 +1,13 @@
 /** The worker as a process, over real PostgreSQL, SMTP and HTTP: what arrives at the other end, and what is written down. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, test } from 'node:test'
 import { waitFor } from '@cellplane/testing'
 import { deliveryKey } from '../notification/delivery-key.ts'
 import { countUnfinished } from '../store/queue.ts'
+import { countHeld, purgeBatch } from '../store/retention.ts'
 import { PATIENCE_MS, startApi, startTestService, type TestCell, type TestService } from '../test-service.ts'
 
 type Worker = Awaited<ReturnType<TestService['spawn']>>
@@ -51,6 +55,36 @@ async function attemptsOf(
   return body['items'] as { number: number; outcome: string; detail: string }[]
 }
 
+test('what the synthetic tenant sends goes through queue and worker, to nobody, and is held for nobody', async () => {
+  const response = await fetch(`${api.url}/v1/notifications`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'idempotency-key': 'probe-1',
+      ...service.routed('cellplane-synthetic-cell-001', 'cell-001'),
+    },
+    body: JSON.stringify(PUSH),
+  })
+  assert.equal(response.status, 202)
+  const { id } = (await response.json()) as { id: string }
+  const row = await waitFor('it to be delivered', PATIENCE_MS, async () => {
+    const [found] = await api.database.query<{ status: string; detail: string }>(
+      'SELECT n.status, a.detail FROM notification n JOIN attempt a ON a.notification_id = n.id WHERE n.id = $1',
+      [id],
+    )
+    return found?.status === 'delivered' && found
+  })
+  assert.equal(row.detail, 'synthetic: sent to nobody')
+  assert.deepEqual(arrived(deliveryKey('cellplane-synthetic-cell-001', { idempotencyKey: 'probe-1' })), [])
+  assert.equal((await countHeld(api.database, 1)).retained, 0)
+  assert.equal(await purgeBatch(api.database, 1), 0)
+  await api.database.query(
+    "UPDATE notification SET finished_at = now() - interval '11 minutes' WHERE id = $1",
+    [id],
+  )
+  assert.equal(await purgeBatch(api.database, 1), 1)
+})
+
 test('each channel’s message arrives with its text, once', async () => {
   const messages = [
     {
@@ -76,6 +110,24 @@ test('each channel’s message arrives with its text, once', async () => {
       [[1, 'delivered']],
     )
   }
+})
+
+test('a delivery goes on in the trace of the request that was accepted, each attempt as a span of its own', async (t) => {
+  const seen: string[] = []
+  const provider = createServer((request, response) => {
+    seen.push(String(request.headers['traceparent']))
+    response.writeHead(seen.length === 1 ? 503 : 200).end()
+  })
+  await once(provider.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => provider.close())
+  await useWorker({ PUSH_URL: `http://127.0.0.1:${(provider.address() as AddressInfo).port}` })
+  t.after(() => useWorker({}))
+  const trace = '0af7651916cd43dd8448eb211c80319c'
+  const sent = await api.send('traced', PUSH, { traceparent: `00-${trace}-b7ad6b7169203331-01` })
+  await api.waitForStatus('traced', sent.body['id'], 'delivered')
+  assert.equal(seen.length, 2)
+  for (const traceparent of seen) assert.match(traceparent, new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`))
+  assert.equal(new Set([...seen, `00-${trace}-b7ad6b7169203331-01`]).size, 3, 'each hop has its own span')
 })
 
 test('an outage of the provider is waited out, and each attempt is written down', async () => {

@@ -7,6 +7,7 @@ import { type CellConfig, cellConfigFromEnv } from '../config.ts'
 import { createMemoryHomeRegister } from '../homes/home-register.ts'
 import { type AdmissionParts, type AdmissionRequest, admit } from './admit.ts'
 import { createRouterSecrets } from './router-secrets.ts'
+import { createTenantLimit } from './tenant-limit.ts'
 import { createTestIssuer, type TestIssuer } from './test-issuer.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 
@@ -25,6 +26,7 @@ before(async () => {
     secrets: createRouterSecrets(routerSecretFile),
     tokens: createTokenVerifier(issuer.config),
     homes: undefined,
+    tenantLimit: undefined,
   }
 })
 after(() => issuer.remove())
@@ -107,6 +109,26 @@ test('a request for another cell is misdirected', async () => {
   const authorization = await issuer.bearer('acme')
   assert.equal(await ask(routed({ authorization, [HEADERS.cell]: 'cell-004' })), '421 MISDIRECTED')
   assert.equal(await ask(routed({ authorization, [HEADERS.cell]: undefined })), '421 MISDIRECTED')
+})
+
+test('the cell’s synthetic tenant needs no token, and nobody else is it', async () => {
+  const synthetic = routed({ [HEADERS.tenant]: 'cellplane-synthetic-cell-003' })
+  const homes = createMemoryHomeRegister()
+  const full = createTenantLimit(1)
+  full.take('cellplane-synthetic-cell-003')
+  const more = { homes, tenantLimit: full }
+  const admission = await admit({ ...parts, ...more }, synthetic, { method: 'POST', failover: 'home-only' })
+  assert.ok(admission.ok && admission.isSynthetic)
+  assert.equal(admission.tenant, 'cellplane-synthetic-cell-003')
+  assert.equal(await ask({ ...synthetic, [HEADERS.secret]: undefined }), '401 TOKEN_MISSING')
+  assert.equal(
+    await ask({ ...synthetic, [HEADERS.tenant]: 'cellplane-synthetic-cell-004' }),
+    '401 TOKEN_MISSING',
+  )
+  const authorization = await issuer.bearer('cellplane-synthetic-cell-003')
+  assert.equal(await ask({ authorization }), '401 TOKEN_INVALID')
+  const acme = await admit(parts, routed({ authorization: await issuer.bearer('acme') }), { method: 'GET' })
+  assert.ok(acme.ok && !acme.isSynthetic)
 })
 
 test('a router that speaks nonsense is told so', async () => {
@@ -223,4 +245,21 @@ test('a request id that could harm a log is replaced', async () => {
     const admission = await admit(parts, { authorization, [HEADERS.requestId]: harmful }, { method: 'GET' })
     assert.match(admission.requestId, /^[0-9a-f-]{36}$/)
   }
+})
+
+test('a tenant beyond its cap gets 429 and the time to wait; what is refused for another reason does not count', async () => {
+  // A rate so low that nothing more fits while the test runs.
+  const tenantLimit = createTenantLimit(0.001)
+  const headers = routed({ authorization: await issuer.bearer('acme') })
+  assert.equal(await ask(routed(), undefined, { tenantLimit }), '401 TOKEN_MISSING')
+  assert.equal(await ask(headers, undefined, { tenantLimit }), 'acme home 0')
+  const refused = await admit({ ...parts, tenantLimit }, headers, { method: 'POST' })
+  assert.ok(!refused.ok)
+  assert.equal(refused.problem.code, 'TOO_MANY_REQUESTS')
+  assert.equal(refused.problem.status, 429)
+  assert.equal(refused.headers['content-type'], 'application/problem+json')
+  const seconds = Number(refused.headers['retry-after'])
+  assert.ok(seconds > 900 && seconds <= 1_000, `${seconds} s`)
+  const other = routed({ authorization: await issuer.bearer('globex'), [HEADERS.tenant]: 'globex' })
+  assert.equal(await ask(other, undefined, { tenantLimit }), 'globex home 0')
 })

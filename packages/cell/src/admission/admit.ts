@@ -4,11 +4,13 @@
  *   1. A router secret, when shown, must be ours; then the `cellplane-*` headers are believed. Without one they are not
  *      even looked at: the request is direct, from someone who found the cell by itself.
  *   2. `cellplane-cell` must be this cell; anything else was sent wrong.
- *   3. The token must be good, and names the tenant. In a fleet without tokens only a router can name one.
+ *   3. The token must be good, and names the tenant. In a fleet without tokens only a router can name one. The cell's
+ *      synthetic tenant has no token: only the control plane, which has the secret, asks as it; 4 to 7 are not for it.
  *   4. The router's tenant must be the token's.
  *   5. An alternate may do only what the route's failover policy lets it.
  *   6. In a stateful fleet, a route that only the home may serve asks the register whether we are the active home, at
  *      the generation that the router believes in.
+ *   7. The tenant must be within its cap, if the service gave one. Last, so that only what would be served counts.
  *
  * 421 means that nothing was done: a router that gets one refreshes its topology and tries again.
  */
@@ -21,12 +23,14 @@ import {
   partitionKeyProblem,
   problemDetails,
   type Role,
+  syntheticTenantOf,
 } from '@cellplane/contract/cell'
 import type { CellConfig } from '../config.ts'
 import type { HomeRegister } from '../homes/home-register.ts'
 import { type HeaderSource, readHeader } from './header-source.ts'
 import { requestIdOf } from './request-id.ts'
 import type { RouterSecrets } from './router-secrets.ts'
+import type { TenantLimit } from './tenant-limit.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 import { continueTrace, formatTraceparent, type TraceContext } from './trace-context.ts'
 
@@ -46,6 +50,8 @@ export type Admitted = {
   shard: readonly string[]
   /** False for a request that came past the routers. */
   isRouted: boolean
+  /** The control plane's own request, to see whether the cell takes one: of no tenant, cap or SLO, and nothing of it may leave the cell. */
+  isSynthetic: boolean
   requestId: string
   trace: TraceContext
   /** For requests that the service makes on behalf of this one. */
@@ -70,9 +76,11 @@ export type AdmissionParts = {
   tokens: TokenVerifier | undefined
   /** Stateful fleets only. */
   homes: HomeRegister | undefined
+  /** Undefined when the cell holds no tenant to a cap. */
+  tenantLimit: TenantLimit | undefined
 }
 
-type Refusal = { code: ProblemCode; detail: string }
+type Refusal = { code: ProblemCode; detail: string; retryAfterS?: number }
 
 /** What a router said, or what is assumed of a direct request. */
 type Route = { tenant: string | undefined; role: Role; generation: number; shard: readonly string[] }
@@ -105,6 +113,8 @@ export async function admit(
   const route = isRouted ? routeOf(headers, config) : directRoute(config)
   if ('code' in route) return refuse(route)
 
+  const isSynthetic = route.tenant === syntheticTenantOf(config.cell)
+  if (isSynthetic) return admitted(route.tenant!, route.generation)
   const tenant = await tenantOf(parts.tokens, readHeader(headers, 'authorization'), route)
   if (typeof tenant !== 'string') return refuse(tenant)
 
@@ -121,9 +131,16 @@ export async function admit(
     if (typeof home !== 'number') return refuse(home)
     generation = home
   }
-  const { role, shard } = route
-  const traceparent = formatTraceparent(trace)
-  return { ok: true, tenant, role, generation, shard, isRouted, requestId, trace, traceparent }
+  const beyondCap = parts.tenantLimit && checkLimit(parts.tenantLimit, tenant)
+  if (beyondCap) return refuse(beyondCap)
+  return admitted(tenant, generation)
+
+  function admitted(tenant: string, generation: number): Admitted {
+    const { role, shard } = route as Route
+    const traceparent = formatTraceparent(trace)
+    const said = { tenant, role, generation, shard, isRouted, isSynthetic }
+    return { ok: true, ...said, requestId, trace, traceparent }
+  }
 }
 
 function directRoute(config: CellConfig): Route {
@@ -221,9 +238,20 @@ async function checkHome(
   return home.generation
 }
 
+function checkLimit(limit: TenantLimit, tenant: string): Refusal | undefined {
+  const taken = limit.take(tenant)
+  if (taken.ok) return undefined
+  return {
+    code: 'TOO_MANY_REQUESTS',
+    detail:
+      'the tenant has had all that it may have of this cell for now; try again after the time in Retry-After',
+    retryAfterS: Math.max(1, Math.ceil(taken.waitMs / 1000)),
+  }
+}
+
 /** A problem as an answer. `cell` is named so that a person who reads it knows where to look. */
 export function answerOf(
-  { code, detail }: Refusal,
+  { code, detail, retryAfterS = RETRY_AFTER_S }: Refusal,
   cell: string,
   requestId: string,
 ): { problem: ProblemDetails; headers: Record<string, string> } {
@@ -234,7 +262,7 @@ export function answerOf(
       'content-type': PROBLEM_CONTENT_TYPE,
       [HEADERS.requestId]: requestId,
       ...(problem.status === 401 ? { 'www-authenticate': challengeOf(code) } : {}),
-      ...(problem.status === 503 ? { 'retry-after': String(RETRY_AFTER_S) } : {}),
+      ...(problem.status === 503 || problem.status === 429 ? { 'retry-after': String(retryAfterS) } : {}),
     },
   }
 }

@@ -8,8 +8,11 @@ import type { CellConfig } from '../config.ts'
 export type CellMetrics = {
   /** The service adds its own metrics here; the default labels come by themselves. */
   registry: Registry
-  /** Call the result once, when the answer is finished. `route` is the pattern (`/v1/orders/{id}`), never the path. */
-  requestStarted(): (method: string, route: string, status: number) => void
+  /**
+   * Call the result once, when the answer is finished. `route` is the pattern (`/v1/orders/{id}`), never the path. What is
+   * synthetic is counted nowhere: rates and latencies are those of tenants.
+   */
+  requestStarted(): (method: string, route: string, status: number, isSynthetic?: boolean) => void
 }
 
 /** Seconds. Around the 100 ms in which a person sees no delay, up to a router's default timeout of 30 s. */
@@ -50,9 +53,10 @@ export function createMetrics({ cell, component, release }: CellConfig): CellMet
     requestStarted() {
       const startedAt = performance.now()
       inFlight.inc()
-      return (method, route, status) => {
+      return (method, route, status, isSynthetic = false) => {
         const code_class = `${Math.floor(status / 100)}xx`
         inFlight.dec()
+        if (isSynthetic) return
         requests.inc({ method, route, code_class })
         duration.observe({ route, code_class }, (performance.now() - startedAt) / 1000)
       }

@@ -1,11 +1,18 @@
 /** `cellplane cell drain`. */
 import type { Command } from 'commander'
-import { aboutAnyFleet, createCommand, type JsonFlag, reasonOption } from '../command.ts'
+import {
+  aboutAnyFleet,
+  createCommand,
+  forceOption,
+  type JsonFlag,
+  mayForce,
+  reasonOption,
+} from '../command.ts'
 import { connect, type RemoteFlags } from '../fleet/locate.ts'
 import { changeCells } from './several-cells.ts'
 import { waitForCell } from './wait-for-cell.ts'
 
-type Flags = RemoteFlags & JsonFlag & { reason: string; wait?: boolean }
+type Flags = RemoteFlags & JsonFlag & { reason: string; force?: boolean; wait?: boolean }
 
 export function cellDrainCommand(): Command {
   return aboutAnyFleet(
@@ -20,10 +27,12 @@ export function cellDrainCommand(): Command {
       ],
     })
       .addOption(reasonOption('drained with the CLI'))
+      .addOption(forceOption())
       .option('--wait', 'return when it is drained'),
-  ).action(async (ids: string[], flags: Flags) => {
+  ).action(async (ids: string[], flags: Flags, command: Command) => {
+    const body = { reason: flags.reason, force: mayForce(flags, command) }
     const { client } = await connect(flags)
-    const drain = (id: string) => client.drainCell({ params: { cell: id }, body: { reason: flags.reason } })
+    const drain = (id: string) => client.drainCell({ params: { cell: id }, body })
     // All are told before any is waited for: they empty side by side.
     if (flags.wait && ids.length > 1) for (const id of ids) await drain(id)
     const change = async (id: string) => {

@@ -14,6 +14,15 @@ const STATUS: FleetStatus = {
   cells: [cell(1, 'active'), cell(2, 'retired'), cell(3, 'retired')],
 }
 
+test('a verdict is shown with its reason, and a freeze with its own', () => {
+  const reason = 'answered 503, though requests of routers succeed'
+  const doubted = { ...cell(1, 'active'), health: 'suspect' as const, reason }
+  const automation = { is_frozen: true, reason: 'the monitor is presumed wrong' }
+  const text = formatStatus({ ...STATUS, cells: [doubted], automation }, 'http://control', false, 160)
+  assert.match(text, /suspect .*answered 503, though requests of routers succeed/)
+  assert.match(text, /automation is frozen: the monitor is presumed wrong/)
+})
+
 test('retired cells are a number, and a line each with --all', () => {
   const text = formatStatus(STATUS, 'http://control', false, 120)
   assert.match(text, /cell-001/)
@@ -22,4 +31,10 @@ test('retired cells are a number, and a line each with --all', () => {
   const all = formatStatus(STATUS, 'http://control', true, 120)
   assert.match(all, /cell-002/)
   assert.doesNotMatch(all, /not shown/)
+})
+
+test('a base that one router has first is a line', () => {
+  const wave = { base: 7, former: 6, router: 'router-1', began_at: '2026-01-01T00:00:00.000Z' }
+  const text = formatStatus({ ...STATUS, wave }, 'http://control', false, 120)
+  assert.match(text, /base 7 is watched at router-1; the other routers have 6/)
 })

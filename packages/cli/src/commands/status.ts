@@ -101,6 +101,10 @@ function remarks(status: FleetStatus): string[] {
       `blast radius  worst cell touches ${percent(radius.worst_cell_touched)} of tenants and loses ${percent(radius.worst_cell_lost)}; worst pair loses ${percent(radius.worst_pair_lost)}`,
     )
   }
+  if (status.wave) {
+    const { base, former, router } = status.wave
+    lines.push(`base ${base} is watched at ${printableLine(router)}; the other routers have ${former}`)
+  }
   for (const host of status.hosts.filter(({ is_reporting }) => !is_reporting)) {
     lines.push(bad(`host ${host.host} does not report, last at ${minute(host.last_report_at)}`))
   }

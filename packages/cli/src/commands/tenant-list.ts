@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import { aboutAnyFleet, createCommand, type JsonFlag, wholeNumber } from '../command.ts'
 import { connect, type RemoteFlags } from '../fleet/locate.ts'
 import { printResult } from '../output/print.ts'
+import { formatQuarantines } from '../output/quarantines.ts'
 import { formatTable } from '../output/table.ts'
 
-type Flags = RemoteFlags & JsonFlag & { limit: number; after?: string }
+type Flags = RemoteFlags & JsonFlag & { limit: number; after?: string; quarantined?: boolean }
 
 export function tenantListCommand(): Command {
   return aboutAnyFleet(
@@ -15,15 +16,20 @@ export function tenantListCommand(): Command {
       examples: [
         ['cellplane tenant list --limit 20', 'the first twenty'],
         ['cellplane tenant list --after acme', 'the page that follows acme'],
+        ['cellplane tenant list --quarantined', 'who is in quarantine, since when and why'],
       ],
     })
       .option('--limit <n>', 'at most this many', wholeNumber(1, 1000), 100)
-      .option('--after <tenant>', 'begin after this one: the `next` of the page before'),
+      .option('--after <tenant>', 'begin after this one: the `next` of the page before')
+      .option('--quarantined', 'those in quarantine only'),
   ).action(async (flags: Flags) => {
     const { client } = await connect(flags)
-    const page = await client.listTenants({
-      query: { limit: flags.limit, ...(flags.after === undefined ? {} : { after: flags.after }) },
-    })
+    const query = { limit: flags.limit, ...(flags.after === undefined ? {} : { after: flags.after }) }
+    if (flags.quarantined) {
+      const found = await client.listQuarantines({ query })
+      return printResult(flags.json, found, () => withNext(formatQuarantines(found.quarantines), found.next))
+    }
+    const page = await client.listTenants({ query })
     printResult(flags.json, page, () => {
       if (page.tenants.length === 0) {
         return 'no tenant is registered or pinned, and routers have reported none yet; whom they served shows here within about six seconds (reported each second, stored every five)'
@@ -35,7 +41,10 @@ export function tenantListCommand(): Command {
         { title: 'REQUESTS', value: (tenant) => String(tenant.requests), align: 'right' },
         { title: 'CELLS, HOME FIRST', value: (tenant) => tenant.cells.join(', ') },
       ])
-      return page.next === null ? table : `${table}\nmore: --after ${JSON.stringify(page.next)}`
+      return withNext(table, page.next)
     })
   })
 }
+
+const withNext = (text: string, next: string | null): string =>
+  next === null ? text : `${text}\nmore: --after ${JSON.stringify(next)}`

@@ -38,7 +38,7 @@ export function topologyDiffCommand(): Command {
   })
 }
 
-function versionOf(text: string): number {
+export function versionOf(text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw usageFailure(
     `found ${JSON.stringify(text)}; expected a version number, as \`cellplane topology show\` prints it`,

@@ -66,7 +66,7 @@ export function verifyTopology(text: string, keys: TrustedKeys): Parsed<Verified
   }
   const fleet = String(head.value?.fleet)
   const base = acceptBase(null, text, keys, fleet)
-  return base.ok ? describe('base', base.value.base) : base
+  return base.ok ? describe('base', base.value.document) : base
 }
 
 function describe(

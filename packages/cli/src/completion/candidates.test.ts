@@ -9,12 +9,40 @@ const complete = (...words: string[]) =>
 test('commands complete, hidden ones do not', async () => {
   const all = await complete('')
   assert.deepEqual(
-    ['cell', 'completion', 'down', 'init', 'logs', 'plan', 'status', 'tenant', 'token', 'topology', 'up'],
+    [
+      'automation',
+      'cell',
+      'completion',
+      'down',
+      'init',
+      'keys',
+      'logs',
+      'observability',
+      'plan',
+      'rebalance',
+      'report',
+      'status',
+      'tenant',
+      'token',
+      'top',
+      'topology',
+      'up',
+      'zone',
+    ],
     all,
   )
-  assert.deepEqual(await complete('cell', ''), ['add', 'drain', 'list', 'retire', 'show', 'undrain'])
-  assert.deepEqual(await complete('to'), ['token', 'topology'])
+  assert.deepEqual(await complete('cell', ''), [
+    ...['add', 'drain', 'list', 'merge', 'retire', 'set', 'show', 'split', 'undrain'],
+  ])
+  assert.deepEqual(await complete('zone', ''), ['evacuate', 'restore'])
+  assert.deepEqual(await complete('to'), ['token', 'top', 'topology'])
   assert.deepEqual(await complete('nonsense', 'x'), [])
+})
+
+test('commands of a group complete with their flags', async () => {
+  assert.deepEqual(await complete('tenant', 're'), ['register', 'release'])
+  assert.deepEqual(await complete('tenant', 'quarantine', 'acme', '--r'), ['--reason'])
+  assert.deepEqual(await complete('tenant', 'list', '--q'), ['--quarantined'])
 })
 
 test('flags complete, after flags with values too', async () => {
@@ -30,6 +58,7 @@ test('cell ids complete as arguments and as values', async () => {
   assert.deepEqual(await complete('cell', 'drain', 'cell-'), ['cell-001', 'cell-002'])
   assert.deepEqual(await complete('tenant', 'pin', 'acme', 'cell-001', ''), ['cell-002', 'quarantine'])
   assert.deepEqual(await complete('logs', '--cell', 'q'), ['quarantine'])
+  assert.deepEqual(await complete('cell', 'split', 'cell-001', '--into', 'q'), ['quarantine'])
   assert.deepEqual(await complete('cell', 'drain', 'cell-001', ''), ['cell-002', 'quarantine'])
   assert.deepEqual(await complete('cell', 'retire', 'cell-001', ''), [])
 })

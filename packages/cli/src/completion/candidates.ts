@@ -18,6 +18,9 @@ export async function completionsFor(
   return candidates.filter((candidate) => candidate.startsWith(current)).sort()
 }
 
+/** Whose value is a cell: `--cell`, `--into`. */
+const OPTIONS_OF_CELLS = new Set(['cell', 'into'])
+
 type Position = {
   current: string
   argumentsBefore: string[]
@@ -52,7 +55,9 @@ async function candidatesAt(
   { current, argumentsBefore, pending }: Position,
   cellIds: CellIds,
 ): Promise<string[]> {
-  if (pending) return pending.attributeName() === 'cell' ? await cellIds() : (pending.argChoices ?? [])
+  if (pending) {
+    return OPTIONS_OF_CELLS.has(pending.attributeName()) ? await cellIds() : (pending.argChoices ?? [])
+  }
   if (current.startsWith('-')) {
     return ['--help', ...command.options.filter(({ hidden }) => !hidden).flatMap(({ long }) => long ?? [])]
   }

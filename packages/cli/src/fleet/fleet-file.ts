@@ -1,7 +1,7 @@
 /** Finds and reads the fleet file that a command is about. */
 import { readFile, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { type FleetFile, parseFleetFile } from '@cellplane/contract/fleet-file'
+import { type FleetFile, parseFleetFile, parseOpenSlo } from '@cellplane/contract/fleet-file'
 import { Failure } from '../failure.ts'
 import { count } from '../output/print.ts'
 
@@ -35,7 +35,22 @@ export async function readFleetFile(path: string): Promise<ReadFleet> {
   })
   const file = parseFleetFile(text)
   if (!file.ok) throw invalidFleet(path, file.problems)
-  return { fleet: file.value, path, directory: dirname(path) }
+  const directory = dirname(path)
+  return { fleet: await withSloFile(file.value, directory), path, directory }
+}
+
+/** The objectives of the file that the fleet file names, in its place: what runs the fleet has no such file. */
+async function withSloFile({ slo_file: name, ...fleet }: FleetFile, directory: string): Promise<FleetFile> {
+  if (name === undefined) return fleet
+  const path = resolve(directory, name)
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new Failure('SLO_FILE_UNREADABLE', `slo_file: ${path} cannot be read (${cause.code})`, { cause })
+  })
+  const slos = parseOpenSlo(text)
+  if (slos.ok) return { ...fleet, slos: slos.value }
+  throw new Failure('SLO_FILE_INVALID', `${path} has ${count(slos.problems.length, 'problem')}:`, {
+    problems: slos.problems,
+  })
 }
 
 /** The same for a command that cannot do without one. */

@@ -18,6 +18,9 @@ export function stateLayout(stateDir: string) {
     routerToken: join(keys, 'router.token'),
     hostToken: join(keys, 'host.token'),
     topologyKey: join(keys, 'topology.key.pem'),
+    /** While the signing key is replaced: the next one, and the public half of the former one. */
+    topologyKeyNext: join(keys, 'topology.next.key.pem'),
+    topologyKeyFormer: join(keys, 'topology.former.jwks.json'),
     topologyJwks: join(keys, 'topology.jwks.json'),
     routerKey: join(keys, 'router.key'),
     issuerKey: join(keys, 'issuer.key.pem'),
@@ -36,6 +39,7 @@ export function stateLayout(stateDir: string) {
     logOf: (process: string) => join(stateDir, 'logs', `${process}.log`),
     control: join(stateDir, 'control'),
     controlPostgres: join(stateDir, 'control', 'postgres'),
+    controlMetrics: join(stateDir, 'control', 'metrics'),
     published: join(stateDir, 'published'),
     routerState: (router: string) => join(stateDir, 'routers', router),
     runtime: join(stateDir, 'runtime'),

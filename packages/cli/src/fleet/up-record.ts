@@ -1,28 +1,29 @@
 /** What a running `cellplane up` tells other commands: run/up.json in its state directory, gone when it has stopped. */
 import { readFile, rm } from 'node:fs/promises'
 import { parseWith } from '@cellplane/contract'
+import { object, positiveInt, record } from '@cellplane/contract/schema'
 import { isRunning, writeAtomically } from '@cellplane/host'
-import { z } from 'zod'
+import * as v from 'valibot'
 import { jsonText } from '../json-text.ts'
 import { stateLayout } from './state-layout.ts'
 
-const upRecordSchema = z.object({
-  pid: z.int().positive(),
-  process_started_at: z.string(),
-  phase: z.enum(['starting', 'serving', 'stopping']),
-  fleet: z.string(),
-  fleet_file: z.string(),
-  state_dir: z.string(),
-  since: z.string(),
-  urls: z.object({
-    router: z.string(),
-    control: z.string(),
-    openapi: z.string(),
-    routers: z.record(z.string(), z.string()),
-    local: z.record(z.string(), z.string()),
+const upRecordSchema = object({
+  pid: positiveInt,
+  process_started_at: v.string(),
+  phase: v.picklist(['starting', 'serving', 'stopping']),
+  fleet: v.string(),
+  fleet_file: v.string(),
+  state_dir: v.string(),
+  since: v.string(),
+  urls: object({
+    router: v.string(),
+    control: v.string(),
+    openapi: v.string(),
+    routers: record(v.string(), v.string()),
+    local: record(v.string(), v.string()),
   }),
 })
-export type UpRecord = z.infer<typeof upRecordSchema>
+export type UpRecord = v.InferOutput<typeof upRecordSchema>
 
 export async function writeUpRecord(record: UpRecord): Promise<void> {
   await writeAtomically(stateLayout(record.state_dir).up, jsonText(record))

@@ -38,6 +38,17 @@ export function parseLogLine(source: string, text: string): LogLine {
   return { source, time: fields ? timeOf(fields) : leadingTime(text), text }
 }
 
+/** Whose lines are asked for; a line that names no tenant, or no trace, is nobody's. */
+export type LogSubject = { tenant?: string | undefined; trace?: string | undefined }
+
+/** The fields are those that router, kit and example write into their JSON lines. */
+export function isAbout({ text }: LogLine, { tenant, trace }: LogSubject): boolean {
+  if (tenant === undefined && trace === undefined) return true
+  const fields = parseFields(text)
+  const isOf = (name: string, wanted: string | undefined) => wanted === undefined || fields?.[name] === wanted
+  return isOf('tenant_id', tenant) && isOf('trace_id', trace)
+}
+
 /** `12:34:56.789 cell-001/api  listening  port=7501` */
 export function formatLogLine({ source, time, text }: LogLine, sourceWidth: number): string {
   const clock = time === undefined ? ' '.repeat(12) : new Date(time).toISOString().slice(11, 23)

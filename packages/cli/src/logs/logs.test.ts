@@ -6,7 +6,7 @@ import { waitFor } from '@cellplane/testing'
 import { stateLayout } from '../fleet/state-layout.ts'
 import { makeFolder } from '../testing.ts'
 import { findLogFiles } from './log-files.ts'
-import { formatLogLine, parseLogLine } from './log-line.ts'
+import { formatLogLine, isAbout, parseLogLine } from './log-line.ts'
 import { createLogReader } from './read-logs.ts'
 
 const at = (second: number) => `2026-11-21T09:36:${String(second).padStart(2, '0')}.000Z`
@@ -63,6 +63,22 @@ test('several logs are one stream in the order of time; a trace stays with its l
     lines.map(({ text }) => text.replace(/^\S+ /, '').trim()),
     ['one', 'at trace', 'two', 'four'],
   )
+})
+
+test('one tenant, or one trace, is picked out of JSON lines; what names neither is left out', () => {
+  const trace = '0af7651916cd43dd8448eb211c80319c'
+  const of = (fields: object) => parseLogLine('a', JSON.stringify({ msg: 'm', ...fields }))
+  const [acme, other, traced, plain] = [
+    of({ tenant_id: 'acme' }),
+    of({ tenant_id: 'acme-2' }),
+    of({ tenant_id: 'acme', trace_id: trace }),
+    parseLogLine('a', 'tenant_id acme'),
+  ]
+  const shown = (subject: Parameters<typeof isAbout>[1]) =>
+    [acme, other, traced, plain].map((line) => isAbout(line, subject))
+  assert.deepEqual(shown({ tenant: 'acme' }), [true, false, true, false])
+  assert.deepEqual(shown({ tenant: 'acme', trace }), [false, false, true, false])
+  assert.deepEqual(shown({}), [true, true, true, true])
 })
 
 test('lines without a time keep their place in the file, and a file without any counts as of its last write', async (t) => {

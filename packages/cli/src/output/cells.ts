@@ -7,5 +7,7 @@ export function stateText(text: string): string {
 }
 
 export function healthText(text: string): string {
-  return text === 'healthy' ? good(text) : text === 'unhealthy' ? bad(text) : dim(text)
+  if (text === 'healthy') return good(text)
+  if (text === 'unhealthy') return bad(text)
+  return text === 'suspect' ? warning(text) : dim(text)
 }

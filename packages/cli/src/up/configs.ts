@@ -42,14 +42,17 @@ function controlConfig({ layout, ports, databaseUrl }: ConfigInput): object {
     listen: { host: LISTEN_HOST, port: ports.control },
     database_url: databaseUrl,
     tokens: [
-      { role: 'admin', name: 'local admin', token_file: layout.adminToken },
+      // Whoever runs a fleet on a laptop is all of its operators.
+      { role: 'admin', name: 'local admin', token_file: layout.adminToken, may_force: true },
       { role: 'reader', name: 'local reader', token_file: layout.readerToken },
       { role: 'router', name: 'routers', token_file: layout.routerToken },
       { role: 'host', name: `host ${LOCAL_HOST}`, token_file: layout.hostToken },
     ],
     signing_key_file: layout.topologyKey,
+    trusted_keys_file: layout.topologyJwks,
     router_key_file: layout.routerKey,
     publish_dir: layout.published,
+    metrics_dir: layout.controlMetrics,
     default_host: LOCAL_HOST,
     parent_bound: true,
   }

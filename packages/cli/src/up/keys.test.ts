@@ -11,6 +11,7 @@ import { type StateLayout, stateLayout } from '../fleet/state-layout.ts'
 import { fleetText, makeFolder } from '../testing.ts'
 import { openIssuer, tokenPolicyOf } from '../tokens/development-issuer.ts'
 import { ensureKeys, readSecret } from './keys.ts'
+import { forgetFormerKey, prepareNextKey, rotationPhase, switchToNextKey } from './rotate-keys.ts'
 
 async function makeState(folder: string): Promise<StateLayout> {
   const stateDir = join(folder, 'state')
@@ -92,4 +93,31 @@ test('no token is issued for a fleet that uses none, or somebody else’s', asyn
   await assert.rejects(openIssuer(fleetOf(JWT_RULE), join(layout.stateDir, 'absent')), {
     code: 'ISSUER_KEY_UNREADABLE',
   })
+})
+
+test('while the signing key is replaced, what signs is trusted before and after every step, also by another `up`', async (t) => {
+  const layout = await makeState(await makeFolder(t))
+  const signer = async () => createPrivateKey(await readFile(layout.topologyKey, 'utf8'))
+  const trusted = async (): Promise<string[]> => {
+    await ensureKeys(layout)
+    const keys = trustedKeysOf(JSON.parse(await readFile(layout.topologyJwks, 'utf8')))
+    assert.ok(keys.ok)
+    return [...keys.value.keys()]
+  }
+  const first = keyIdOf(await signer())
+  assert.deepEqual([rotationPhase(layout), await trusted()], ['settled', [first]])
+
+  await prepareNextKey(layout)
+  const both = await trusted()
+  assert.deepEqual([rotationPhase(layout), both.length, keyIdOf(await signer())], ['prepared', 2, first])
+  await prepareNextKey(layout)
+  assert.deepEqual(await trusted(), both, 'prepared once')
+
+  const second = await switchToNextKey(layout)
+  assert.deepEqual([rotationPhase(layout), keyIdOf(await signer())], ['switched', second])
+  assert.deepEqual((await trusted()).sort(), both.sort())
+  assert.notEqual(second, first)
+
+  await forgetFormerKey(layout)
+  assert.deepEqual([rotationPhase(layout), await trusted()], ['settled', [second]])
 })

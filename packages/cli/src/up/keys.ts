@@ -11,6 +11,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, readFile } from 'node:fs/promises'
 import { keyIdOf } from '@cellplane/contract'
 import { writeAtomically } from '@cellplane/host'
@@ -35,8 +36,8 @@ export async function ensureKeys(layout: StateLayout): Promise<void> {
   ]
   for (const file of secrets)
     await ensureFile(file, () => `${randomBytes(SECRET_BYTES).toString('base64url')}\n`)
-  for (const file of [layout.topologyKey, layout.issuerKey]) await ensureFile(file, newPrivateKey)
-  await writeAtomically(layout.topologyJwks, jsonText(topologyJwks(await readPrivateKey(layout.topologyKey))))
+  for (const file of [layout.topologyKey, layout.issuerKey]) await ensurePrivateKey(file)
+  await writeTopologyJwks(layout)
   await writeAtomically(layout.issuerJwks, jsonText(issuerJwks(await readPrivateKey(layout.issuerKey))), {
     mode: PUBLIC,
   })
@@ -56,11 +57,15 @@ async function ensureFile(file: string, make: () => string): Promise<void> {
   }
 }
 
+export async function ensurePrivateKey(file: string): Promise<void> {
+  await ensureFile(file, newPrivateKey)
+}
+
 function newPrivateKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
 }
 
-async function readPrivateKey(file: string): Promise<KeyObject> {
+export async function readPrivateKey(file: string): Promise<KeyObject> {
   try {
     const key = createPrivateKey(await readFile(file, 'utf8'))
     if (key.asymmetricKeyType === 'ed25519') return key
@@ -74,7 +79,18 @@ async function readPrivateKey(file: string): Promise<KeyObject> {
   }
 }
 
-function topologyJwks(privateKey: KeyObject): object {
+/** The keys that routers and the control plane trust: the one that signs, and those of a rotation that is under way. */
+export async function writeTopologyJwks(layout: StateLayout): Promise<void> {
+  const keys: JsonWebKey[] = [publicJwk(await readPrivateKey(layout.topologyKey))]
+  if (existsSync(layout.topologyKeyNext)) keys.push(publicJwk(await readPrivateKey(layout.topologyKeyNext)))
+  if (existsSync(layout.topologyKeyFormer)) {
+    const former = JSON.parse(await readFile(layout.topologyKeyFormer, 'utf8')) as { keys: JsonWebKey[] }
+    keys.push(...former.keys)
+  }
+  await writeAtomically(layout.topologyJwks, jsonText({ keys }))
+}
+
+export function publicJwk(privateKey: KeyObject): JsonWebKey {
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' })
-  return { keys: [{ ...jwk, kid: keyIdOf(privateKey), alg: 'EdDSA', use: 'sig' }] }
+  return { ...jwk, kid: keyIdOf(privateKey), alg: 'EdDSA', use: 'sig' } as JsonWebKey
 }

@@ -6,7 +6,8 @@
  */
 import { OPERATIONS, type Operation, type OperationName } from '@cellplane/contract/api'
 import { problemDetailsSchema } from '@cellplane/contract/http'
-import type { z } from 'zod'
+import { parseWith } from '@cellplane/contract/schema'
+import * as v from 'valibot'
 import { BodyTooLargeError, readText } from '../bounded-body.ts'
 import { reasonOf } from '../fetch-failure.ts'
 import { ApiError } from './api-error.ts'
@@ -27,14 +28,16 @@ type Table = typeof OPERATIONS
 
 /** `{params, query, body}`, each only where the operation has it. What has a default may be left out. */
 export type CallInput<N extends OperationName> = Given<'params', Table[N]['params']> &
-  (Table[N]['query'] extends z.ZodType ? { query?: Partial<z.output<Table[N]['query']>> } : unknown) &
-  (Table[N]['body'] extends z.ZodType ? { body: z.input<Table[N]['body']> } : unknown)
+  (Table[N]['query'] extends v.GenericSchema
+    ? { query?: Partial<v.InferOutput<Table[N]['query']>> }
+    : unknown) &
+  (Table[N]['body'] extends v.GenericSchema ? { body: v.InferInput<Table[N]['body']> } : unknown)
 
-type Given<K extends string, S> = S extends z.ZodType ? { [k in K]: z.output<S> } : unknown
+type Given<K extends string, S> = S extends v.GenericSchema ? { [k in K]: v.InferOutput<S> } : unknown
 
 /** What the operation answers; undefined where it answers 204. */
-export type Answer<N extends OperationName> = Table[N]['answer'] extends z.ZodType
-  ? z.output<Table[N]['answer']>
+export type Answer<N extends OperationName> = Table[N]['answer'] extends v.GenericSchema
+  ? v.InferOutput<Table[N]['answer']>
   : undefined
 
 type CallArguments<N extends OperationName> =
@@ -154,18 +157,18 @@ function readAnswer(operation: Operation, response: Response, text: string): unk
   const what = `${operation.method.toUpperCase()} ${operation.path}`
   if (!response.ok) throw refusal(what, response, text)
   if (!operation.answer) return undefined
-  const answer = operation.answer.safeParse(parseJson(text))
-  if (answer.success) return answer.data
-  const [issue] = answer.error.issues
+  const answer = parseWith(operation.answer, parseJson(text))
+  if (answer.ok) return answer.value
+  const [problem] = answer.problems
   throw new ApiError(
     'ANSWER_INVALID',
-    `${what} answered ${response.status} with something else than the API's answer (${issue?.path.join('.') || 'body'}: ${issue?.message}); client and control plane may be of different versions`,
+    `${what} answered ${response.status} with something else than the API's answer (${problem?.path || 'body'}: ${problem?.message}); client and control plane may be of different versions`,
     { status: response.status },
   )
 }
 
 function refusal(what: string, response: Response, text: string): ApiError {
-  const details = problemDetailsSchema.safeParse(parseJson(text))
+  const details = v.safeParse(problemDetailsSchema, parseJson(text))
   if (!details.success) {
     return new ApiError(
       'ANSWER_INVALID',
@@ -173,7 +176,7 @@ function refusal(what: string, response: Response, text: string): ApiError {
       { status: response.status },
     )
   }
-  const problem = details.data
+  const problem = details.output
   const problems = problem.problems?.map((p) => `\n  ${p.path ? `${p.path}: ` : ''}${p.message}`) ?? []
   return new ApiError(problem.code, `${problem.detail}${problems.join('')}`, {
     status: response.status,

@@ -141,6 +141,20 @@ test('health marks and quarantines of a new overlay take effect by its event', a
   assert.equal(router.route('poison')?.cell, 'quarantine')
 })
 
+test('an event costs a request for the document that it names, and none for the other', async (t) => {
+  const control = await startControl(t)
+  const router = await start(t, { url: control.url, pollMs: 60_000 })
+  await router.ready(AbortSignal.timeout(20_000))
+  const since = new Date().toISOString()
+  for (const version of [2, 3, 4, 5]) {
+    const quarantined = [{ tenant: `tenant-${version}`, since, reason: 'x' }]
+    control.publish('overlay', sign(overlayDocument({ version, quarantined })))
+    await until(() => router.route(`tenant-${version}`)?.cell === 'quarantine')
+  }
+  const asked = control.seen.filter((line) => line === 'GET /v1/topology/base').length
+  assert.ok(asked <= 2, `at its start and when it was connected, not ${asked} times`)
+})
+
 test('marks that nobody renews are dropped after the TTL; placement stays', async (t) => {
   const control = await startControl(t)
   const stateDir = await mkdtemp(join(tmpdir(), 'cellplane-direct-'))

@@ -55,6 +55,7 @@ export type DirectRouter = {
 }
 
 const POLL_MS = 5_000
+const DOCUMENTS: readonly DocumentKind[] = ['base', 'overlay']
 
 /** Throws for keys that are none; everything else is waited for or reported. */
 export async function createDirectRouter(options: DirectRouterOptions): Promise<DirectRouter> {
@@ -65,7 +66,7 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
     if (!isUnchanged(problems)) for (const problem of problems) options.onProblem?.(problem)
   }
   const lastGood = options.stateDir === undefined ? undefined : createLastGood(options.stateDir)
-  for (const kind of ['base', 'overlay'] as const) {
+  for (const kind of DOCUMENTS) {
     const text = await lastGood?.read(kind)
     const accepted = text === undefined ? undefined : view.accept(kind, text)
     if (accepted && !accepted.ok) report(accepted.problems)
@@ -78,7 +79,10 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
   const refused = new Set<DocumentKind>()
   const look = async (kind: DocumentKind): Promise<void> => {
     const found = await source.fetch(kind)
-    if (!found.ok) return report(found.problems)
+    if (!found.ok) {
+      due.add(kind)
+      return report(found.problems)
+    }
     if (found.value !== null) {
       const accepted = view.accept(kind, found.value)
       if (accepted.ok) report((await lastGood?.write(kind, found.value)) ?? [])
@@ -88,20 +92,30 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
     }
     if (!refused.has(kind)) view.confirm(kind)
   }
+  /**
+   * To be asked for. An event names its document, and the other is left alone then: a change is told to all consumers at
+   * once, and the last of them is served when all that they ask is answered.
+   */
+  const due = new Set(DOCUMENTS)
   const poll = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await look('base')
-      // Health marks mean nothing without the cells that they are about.
-      if (view.version()) await look('overlay')
-      await bell.wait(options.pollMs ?? POLL_MS, stopping.signal)
+      if (due.delete('base')) await look('base')
+      // Health marks mean nothing without the cells that they are about; what is due stays so until there are some.
+      if (view.version() && due.delete('overlay')) await look('overlay')
+      const isTold = await bell.wait(options.pollMs ?? POLL_MS, stopping.signal)
+      if (!isTold) for (const kind of DOCUMENTS) due.add(kind)
     }
+  }
+  const tell = (...kinds: readonly DocumentKind[]): void => {
+    for (const kind of kinds) due.add(kind)
+    bell.ring()
   }
   const events = followTopologyEvents({
     url: options.url,
     token: options.token,
     ...(options.fetch ? { fetch: options.fetch } : {}),
-    onEvent: bell.ring,
-    onConnected: bell.ring,
+    onEvent: ({ document }) => tell(document),
+    onConnected: () => tell(...DOCUMENTS),
   })
   const polling = poll()
   return {
@@ -128,11 +142,14 @@ function createBell() {
       hasRung = true
       cut?.abort()
     },
-    async wait(ms: number, signal: AbortSignal): Promise<void> {
+    /** Whether it was cut. */
+    async wait(ms: number, signal: AbortSignal): Promise<boolean> {
       cut = new AbortController()
       if (!hasRung) await pause(ms, AbortSignal.any([signal, cut.signal]))
+      const wasCut = hasRung
       hasRung = false
       cut = undefined
+      return wasCut
     },
   }
 }

@@ -119,12 +119,12 @@ export function createDirectView(fleet: string, keys: TrustedKeys, random = Math
     /** A document as text. Refused ones change nothing. */
     accept(kind: DocumentKind, text: string): Parsed<unknown> {
       if (kind === 'base') {
-        const base = acceptBase(view?.snapshot ?? null, text, keys, fleet)
+        const base = acceptBase(view?.snapshot.base ?? null, text, keys, fleet)
         if (!base.ok) return base
-        refresh(base.value)
+        refresh(base.value.snapshot)
         for (const wake of waiting) wake()
       } else if (view) {
-        const marks = acceptOverlay(overlay, view.snapshot, text, keys)
+        const marks = acceptOverlay(overlay, text, keys, fleet)
         if (!marks.ok) return marks
         overlay = marks.value
         overlayConfirmedAt = Math.min(now(), Date.parse(overlay.issued_at))

@@ -3,7 +3,8 @@
  * as a claim, or from a router, which answers for the token's tenant and no other.
  */
 import { ENDPOINTS_PATH, HEADERS, problemDetailsSchema, type TenantEndpoints } from '@cellplane/contract/http'
-import { z } from 'zod'
+import { atLeast, count, httpUrl, list, object, text } from '@cellplane/contract/schema'
+import * as v from 'valibot'
 import { readText } from '../bounded-body.ts'
 import { reasonOf } from '../fetch-failure.ts'
 
@@ -36,16 +37,16 @@ const TIMEOUT_MS = 5_000
 const ANSWER_BYTES_MAX = 64 * 1024
 const ENDPOINTS_MAX = 16
 
-const endpointSchema = z.object({
-  cell: z.string().min(1).max(63),
-  url: z.url({ protocol: /^https?$/ }).max(2048),
+const endpointSchema = object({
+  cell: text(1, 63),
+  url: v.pipe(httpUrl, v.maxLength(2048)),
 })
-const endpointsSchema = z.array(endpointSchema).min(1).max(ENDPOINTS_MAX)
-const tenantEndpointsSchema: z.ZodType<TenantEndpoints> = z.object({
-  tenant: z.string(),
-  generation: z.int().min(0),
+const endpointsSchema = list(endpointSchema, 1, ENDPOINTS_MAX)
+const tenantEndpointsSchema: v.GenericSchema<unknown, TenantEndpoints> = object({
+  tenant: v.string(),
+  generation: count,
   endpoints: endpointsSchema,
-  ttl_seconds: z.number().min(0),
+  ttl_seconds: atLeast(0),
 })
 
 /** Asks a router. Rejects with EndpointsError. */
@@ -65,8 +66,8 @@ export async function tenantEndpoints(options: TenantEndpointsOptions): Promise<
   }
   const body = parseJson(text)
   if (!response.ok) throw refusal(response, body)
-  const answer = tenantEndpointsSchema.safeParse(body)
-  if (answer.success) return answer.data
+  const answer = v.safeParse(tenantEndpointsSchema, body)
+  if (answer.success) return answer.output
   throw new EndpointsError(
     'ANSWER_INVALID',
     `the router's answer names no endpoints; is ${options.routerUrl} a router of the fleet?`,
@@ -80,18 +81,18 @@ export async function tenantEndpoints(options: TenantEndpointsOptions): Promise<
 export function endpointsFromToken(token: string): CellEndpoint[] | undefined {
   const claims = parseJson(decodeBase64Url(token.split('.')[1] ?? ''))
   const claim = (claims as Record<string, unknown> | null | undefined)?.[ENDPOINTS_CLAIM]
-  const endpoints = endpointsSchema.safeParse(claim)
-  return endpoints.success ? endpoints.data : undefined
+  const endpoints = v.safeParse(endpointsSchema, claim)
+  return endpoints.success ? endpoints.output : undefined
 }
 
 function refusal(response: Response, body: unknown): EndpointsError {
-  const details = problemDetailsSchema.safeParse(body)
+  const details = v.safeParse(problemDetailsSchema, body)
   const requestId = response.headers.get(HEADERS.requestId)
   const suffix = requestId ? ` (request ${requestId})` : ''
   return details.success
     ? new EndpointsError(
-        details.data.code,
-        `the router refused to name endpoints: ${details.data.detail}${suffix}`,
+        details.output.code,
+        `the router refused to name endpoints: ${details.output.detail}${suffix}`,
       )
     : new EndpointsError(
         'ANSWER_INVALID',

@@ -1,62 +1,66 @@
 /** A component of a cell: a program in any language, described by the same few lifecycle targets. */
-import { z } from 'zod'
+import * as v from 'valibot'
 import { componentNameSchema } from '../identifiers.ts'
+import { about, between, list, record, strictObject, text, union } from '../schema/index.ts'
 
 /** A command: a string for /bin/sh, or an argument vector that no shell sees. */
-export const commandSchema = z.union([
-  z.string().min(1).max(4096),
-  z.array(z.string().max(4096)).min(1).max(64),
-])
-export type Command = z.infer<typeof commandSchema>
+export const commandSchema = union([text(1, 4096), list(text(0, 4096), 1, 64)])
+export type Command = v.InferOutput<typeof commandSchema>
 
 export const LIFECYCLE_TARGETS = ['build', 'release', 'bootstrap', 'deploy', 'rollback', 'health'] as const
 export type LifecycleTarget = (typeof LIFECYCLE_TARGETS)[number]
 
-const targetsSchema = z.strictObject({
-  build: commandSchema.optional().describe('Once per release, before anything runs.'),
-  release: commandSchema.optional().describe('Publishes what was built.'),
-  bootstrap: commandSchema
-    .optional()
-    .describe(
-      'In each cell before its first start on a release, for instance migrations. Must be safe to run twice.',
-    ),
-  deploy: commandSchema
-    .optional()
-    .describe('Takes a new release into a cell, where restarting is not enough.'),
-  rollback: commandSchema.optional().describe('Takes the previous release back into a cell.'),
-  health: commandSchema
-    .optional()
-    .describe('Exits 0 when the component is healthy; used where there is no HTTP check.'),
+const target = (description: string) => v.optional(about(commandSchema, description))
+
+const targetsSchema = strictObject({
+  build: target('Once per release, before anything runs.'),
+  release: target('Publishes what was built.'),
+  bootstrap: target(
+    'In each cell before its first start on a release, for instance migrations. Must be safe to run twice.',
+  ),
+  deploy: target('Takes a new release into a cell, where restarting is not enough.'),
+  rollback: target('Takes the previous release back into a cell.'),
+  health: target('Exits 0 when the component is healthy; used where there is no HTTP check.'),
 })
 
-export const componentSchema = z.strictObject({
+export const componentSchema = strictObject({
   name: componentNameSchema,
-  run: commandSchema.describe(
+  run: about(
+    commandSchema,
     'The long-running process. It gets $PORT (where it has a port), $DATABASE_URL and CELLPLANE_*.',
   ),
-  directory: z.string().max(1024).default('.').describe('Working directory, relative to the fleet file.'),
-  serves: z
-    .boolean()
-    .default(false)
-    .describe('True for the one component that gets the tenants’ traffic on $PORT.'),
-  port: z
-    .boolean()
-    .default(false)
-    .describe('True for a further component that listens on a $PORT of its own.'),
-  health_path: z
-    .string()
-    .startsWith('/')
-    .max(256)
-    .optional()
-    .describe('HTTP path that answers 2xx when healthy. Left out: an accepted connection is enough.'),
-  targets: targetsSchema.prefault({}),
-  make: z
-    .boolean()
-    .default(false)
-    .describe(
+  directory: v.optional(about(text(0, 1024), 'Working directory, relative to the fleet file.'), '.'),
+  serves: v.optional(
+    about(v.boolean(), 'True for the one component that gets the tenants’ traffic on $PORT.'),
+    false,
+  ),
+  port: v.optional(
+    about(v.boolean(), 'True for a further component that listens on a $PORT of its own.'),
+    false,
+  ),
+  health_path: v.optional(
+    v.pipe(
+      v.string(),
+      v.startsWith('/'),
+      v.maxLength(256),
+      v.description('HTTP path that answers 2xx when healthy. Left out: an accepted connection is enough.'),
+    ),
+  ),
+  targets: v.optional(targetsSchema, {}),
+  make: v.optional(
+    about(
+      v.boolean(),
       'True: every target that is not given is `make cell-<target>` in the directory, if the Makefile has it.',
     ),
-  env: z.record(z.string().regex(/^[A-Z_][A-Z0-9_]*$/), z.string().max(4096)).default({}),
-  stop_timeout_seconds: z.number().min(0).max(300).default(10).describe('From SIGTERM to SIGKILL.'),
+    false,
+  ),
+  env: v.optional(
+    record(
+      v.pipe(v.string(), v.regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable is A–Z, 0–9 and "_"')),
+      text(0, 4096),
+    ),
+    {},
+  ),
+  stop_timeout_seconds: v.optional(about(between(0, 300), 'From SIGTERM to SIGKILL.'), 10),
 })
-export type Component = z.infer<typeof componentSchema>
+export type Component = v.InferOutput<typeof componentSchema>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { cellsOf, type FleetFile, fleetFileJsonSchema, parseFleet, parseFleetFile } from './index.ts'
+import { fleetFileJsonSchema } from '../json-schema.ts'
+import { cellsOf, type FleetFile, parseFleet, parseFleetFile } from './index.ts'
 
 const MINIMAL = {
   format: 1,
@@ -160,6 +161,22 @@ describe('a fleet file', () => {
       findings({ routes: [{ path: '/v1/orders/{id}', failover: 'read', cell_in: 'order' }] }),
       ['INVALID_VALUE routes[0].cell_in'],
     )
+  })
+
+  test('wants a route that is hedged to let an alternate serve it', () => {
+    assert.deepEqual(findings({ routes: [{ path: '/a', failover: 'read', hedge_after_ms: 200 }] }), [])
+    assert.deepEqual(
+      findings({
+        routes: [
+          { path: '/a', failover: 'home-only', hedge_after_ms: 200 },
+          { path: '/b', failover: 'read', hedge_after_ms: 0 },
+        ],
+      }),
+      ['TOO_SMALL routes[1].hedge_after_ms'],
+    )
+    assert.deepEqual(findings({ routes: [{ path: '/a', failover: 'home-only', hedge_after_ms: 200 }] }), [
+      'INVALID_VALUE routes[0].hedge_after_ms',
+    ])
   })
 
   for (const [what, value] of [

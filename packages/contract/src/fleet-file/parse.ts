@@ -1,7 +1,7 @@
 /** Fleet file text → a typed fleet file, or every problem with its path and, for broken YAML, its line. */
 import { LineCounter, parseDocument } from 'yaml'
-import { z } from 'zod'
-import { type Parsed, PROBLEMS_MAX, parsed, parseWith, problem } from '../problem.ts'
+import { type Parsed, PROBLEMS_MAX, parsed, problem } from '../problem.ts'
+import { parseWith } from '../schema/index.ts'
 import { checkFleetFile } from './rules.ts'
 import { type FleetFile, fleetFileShape } from './schema.ts'
 
@@ -50,10 +50,4 @@ export function parseFleet(value: unknown): Parsed<FleetFile> {
   if (!shape.ok) return shape
   const problems = checkFleetFile(shape.value)
   return problems.length > 0 ? { ok: false, problems } : parsed(shape.value)
-}
-
-/** JSON Schema (draft 2020-12) of the fleet file, for editors. */
-export function fleetFileJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(fleetFileShape, { io: 'input', unrepresentable: 'any' })
-  return { title: 'cellplane fleet file', ...schema }
 }

@@ -1,4 +1,5 @@
 /** What a fleet file must fulfil beyond its shape: rules between its parts. Each finding names both places. */
+import * as v from 'valibot'
 import { type Problem, problem } from '../problem.ts'
 import { publicUrlSchema } from '../registry/cell.ts'
 import type { FleetFile } from './schema.ts'
@@ -13,6 +14,7 @@ export function checkFleetFile(file: FleetFile): Problem[] {
     ...checkComponents(file),
     ...checkKeys(file),
     ...checkRoutes(file),
+    ...checkSlos(file),
   ]
 }
 
@@ -109,7 +111,7 @@ function checkPublicUrls(file: FleetFile): Problem[] {
   const pattern = file.cells.public_url
   if (pattern === undefined) return []
   const url = pattern.replaceAll('{cell}', 'cell-001')
-  if (url !== pattern && publicUrlSchema.safeParse(url).success) return []
+  if (url !== pattern && v.is(publicUrlSchema, url)) return []
   return [
     problem(
       'INVALID_FORMAT',
@@ -223,15 +225,44 @@ function checkKeys({ partition_key: key, tokens, stage }: FleetFile): Problem[] 
 }
 
 function checkRoutes({ routes }: FleetFile): Problem[] {
-  return routes.flatMap((route, i) =>
-    route.cell_in && !route.path.includes(`{${route.cell_in}}`)
-      ? [
-          problem(
-            'INVALID_VALUE',
-            `routes[${i}].cell_in`,
-            `"${route.cell_in}" is not a parameter of ${route.path}; write {${route.cell_in}} in the path or drop cell_in`,
-          ),
-        ]
-      : [],
-  )
+  return routes.flatMap((route, i) => {
+    const problems: Problem[] = []
+    if (route.cell_in && !route.path.includes(`{${route.cell_in}}`)) {
+      problems.push(
+        problem(
+          'INVALID_VALUE',
+          `routes[${i}].cell_in`,
+          `"${route.cell_in}" is not a parameter of ${route.path}; write {${route.cell_in}} in the path or drop cell_in`,
+        ),
+      )
+    }
+    if (route.hedge_after_ms !== undefined && route.failover === 'home-only') {
+      problems.push(
+        problem(
+          'INVALID_VALUE',
+          `routes[${i}].hedge_after_ms`,
+          'a hedge goes to an alternate cell, which "failover: home-only" forbids; set another failover or drop hedge_after_ms',
+        ),
+      )
+    }
+    return problems
+  })
+}
+
+function checkSlos({ slos = [], slo_file: file }: FleetFile): Problem[] {
+  if (slos.length > 0 && file !== undefined) {
+    return [
+      problem(
+        'INVALID_VALUE',
+        'slo_file',
+        'found "slos" as well; expected one of them: say all in one place',
+      ),
+    ]
+  }
+  return slos.flatMap(({ name }, i) => {
+    const first = slos.findIndex((other) => other.name === name)
+    if (first === i) return []
+    const why = `"${name}" is also slos[${first}]; alerts and reports name objectives, so rename one`
+    return [problem('DUPLICATE_ID', `slos[${i}].name`, why)]
+  })
 }

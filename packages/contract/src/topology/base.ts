@@ -6,11 +6,13 @@
  * `bucket = xxh32(seed, utf8(key)) & (buckets − 1)`; `table` holds buckets × shard_size slots, 16 bit little-endian
  * each, in base64, row by row, home first.
  */
-import { z } from 'zod'
+import * as v from 'valibot'
+import { budgetSchema } from '../budget.ts'
 import { cellIdSchema, fleetNameSchema, slotSchema, tenantIdSchema, zoneSchema } from '../identifiers.ts'
-import { type Parsed, parseWith, problem, refused } from '../problem.ts'
+import { type Parsed, problem, refused } from '../problem.ts'
 import { capacitySchema, cellRoleSchema, publicUrlSchema, weightSchema } from '../registry/cell.ts'
 import {
+  bucketsSchema,
   choiceSchema,
   deliverySchema,
   fleetKindSchema,
@@ -18,6 +20,18 @@ import {
   routeSchema,
   tokenPolicySchema,
 } from '../routing-rules.ts'
+import {
+  about,
+  between,
+  count,
+  dateTime,
+  httpUrl,
+  int,
+  list,
+  parseWith,
+  strictObject,
+  text,
+} from '../schema/index.ts'
 
 /** The major format that this code reads and writes. Another one is refused, never guessed at. */
 export const TOPOLOGY_FORMAT = 1
@@ -30,104 +44,123 @@ export const TOPOLOGY_BYTES_MAX = 32 * 1024 * 1024
 
 export const FORMER_TABLES_MAX = 8
 
-const base64 = z
-  .string()
-  .max(TOPOLOGY_BYTES_MAX)
-  .regex(/^[A-Za-z0-9+/]*={0,2}$/, 'base64 is expected')
+/** Tenants with cells that they had only by name. With 100,000 overrides beside them a base stays below its limit. */
+export const FORMER_OVERRIDES_MAX = 20_000
+
+/** Of one tenant: somebody who is pinned anew every hour has had a few, not all of a large fleet. */
+export const FORMER_OVERRIDE_CELLS_MAX = 32
+
+const base64 = v.pipe(text(0, TOPOLOGY_BYTES_MAX), v.regex(/^[A-Za-z0-9+/]*={0,2}$/, 'base64 is expected'))
 
 /** Epoch rises when a store is restored or fenced; version with every document inside an epoch. Compared as a pair. */
-export const versionSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const versionSchema = v.pipe(count, v.maxValue(Number.MAX_SAFE_INTEGER))
 
-export const signatureSchema = z.strictObject({
-  algorithm: z.literal('Ed25519'),
-  key_id: z.string().min(1).max(128),
-  value: z
-    .string()
-    .max(128)
-    .regex(/^[A-Za-z0-9_-]+$/, 'base64url is expected')
-    .describe('Over the RFC 8785 form of the document without this field.'),
+export const signatureSchema = strictObject({
+  algorithm: v.literal('Ed25519'),
+  key_id: text(1, 128),
+  value: v.pipe(
+    text(0, 128),
+    v.regex(/^[A-Za-z0-9_-]+$/, 'base64url is expected'),
+    v.description('Over the RFC 8785 form of the document without this field.'),
+  ),
 })
 
-export const topologyCellSchema = z.strictObject({
+export const topologyCellSchema = strictObject({
   slot: slotSchema,
   id: cellIdSchema,
   zone: zoneSchema,
   region: zoneSchema,
   role: cellRoleSchema,
   /** `active` cells are placed; the others only answer for what they hold. */
-  state: z.enum(['active', 'draining', 'drained']),
-  endpoints: z.strictObject({
-    http: z.url({ protocol: /^https?$/ }),
-    public_http: publicUrlSchema
-      .optional()
-      .describe('Where the tenants’ own clients reach the cell; `http` when left out.'),
+  state: v.picklist(['active', 'draining', 'drained']),
+  endpoints: strictObject({
+    http: httpUrl,
+    public_http: v.optional(
+      about(publicUrlSchema, 'Where the tenants’ own clients reach the cell; `http` when left out.'),
+    ),
   }),
   capacity: capacitySchema,
   weight: weightSchema,
-  release: z.string().max(128),
+  release: text(0, 128),
 })
-export type TopologyCell = z.infer<typeof topologyCellSchema>
+export type TopologyCell = v.InferOutput<typeof topologyCellSchema>
 
-export const overrideSchema = z.strictObject({
+export const overrideSchema = strictObject({
   tenant: tenantIdSchema,
-  cells: z.array(slotSchema).min(1).max(8).describe('Home first.'),
-  reason: z.enum(['pin', 'assignment', 'quarantine', 'migration']),
-  generation: z.int().min(0),
+  cells: about(list(slotSchema, 1, 8), 'Home first.'),
+  reason: v.picklist(['pin', 'assignment', 'quarantine', 'migration']),
+  generation: count,
 })
-export type Override = z.infer<typeof overrideSchema>
+export type Override = v.InferOutput<typeof overrideSchema>
 
-const formerTableSchema = z.strictObject({
-  version: versionSchema.describe(
+const formerTableSchema = strictObject({
+  version: about(
+    versionSchema,
     'The last base version in which it was the table; of several that were packed into it, the newest.',
   ),
-  until: z.iso.datetime().describe('Kept until then, because ids or work may refer to it.'),
+  until: about(dateTime, 'Kept until then, because ids or work may refer to it.'),
   table: base64,
 })
 
-export const topologyBaseSchema = z.strictObject({
-  format: z.literal(TOPOLOGY_FORMAT),
-  kind: z.literal('base'),
+export const formerOverrideSchema = strictObject({
+  tenant: tenantIdSchema,
+  cells: about(
+    list(slotSchema, 1, FORMER_OVERRIDE_CELLS_MAX),
+    'Cells that the tenant had by an override and has no more, the newest first. One that is gone is no error.',
+  ),
+  until: about(dateTime, 'Kept until then, because ids or work may refer to it.'),
+})
+export type FormerOverride = v.InferOutput<typeof formerOverrideSchema>
+
+export const topologyBaseSchema = strictObject({
+  format: v.literal(TOPOLOGY_FORMAT),
+  kind: v.literal('base'),
   fleet: fleetNameSchema,
   fleet_kind: fleetKindSchema,
   epoch: versionSchema,
   version: versionSchema,
-  issued_at: z.iso.datetime(),
-  topology_ttl_seconds: z.int().min(1).max(86_400),
-  hash: z.strictObject({
-    name: z.literal('xxh32'),
-    version: z.literal(1),
-    seed: z.int().min(0).max(0xffff_ffff),
-    buckets: z
-      .int()
-      .min(16)
-      .max(1 << 20)
-      .refine((n) => (n & (n - 1)) === 0, 'a power of two is expected'),
+  issued_at: dateTime,
+  topology_ttl_seconds: int(1, 86_400),
+  hash: strictObject({
+    name: v.literal('xxh32'),
+    version: v.literal(1),
+    seed: int(0, 0xffff_ffff),
+    buckets: bucketsSchema,
   }),
-  placement: z.strictObject({ algorithm: z.string().min(1).max(64), version: z.int().min(1) }),
-  shard_size: z.int().min(1).max(8),
+  placement: strictObject({ algorithm: text(1, 64), version: int(1) }),
+  shard_size: int(1, 8),
   choice: choiceSchema,
-  cells: z.array(topologyCellSchema).max(10_000),
+  cells: list(topologyCellSchema, 0, 10_000),
   table: base64,
-  former_tables: z.array(formerTableSchema).max(FORMER_TABLES_MAX),
-  overrides: z.array(overrideSchema).max(2_000_000),
-  partition_key: z.array(keyRuleSchema).min(1).max(8),
-  tokens: tokenPolicySchema.nullable(),
-  routes: z.array(routeSchema).max(256),
-  delivery: deliverySchema.optional().describe('Of routes that say nothing else; `proxy` when left out.'),
-  quarantine: z.strictObject({ cell: slotSchema.nullable() }),
-  limits: z.strictObject({
-    ramp_seconds: z.number().min(0).max(3600),
-    unhealthy_share_max: z
-      .number()
-      .min(0)
-      .max(1)
-      .describe(
-        'An overlay that marks a larger share of cells unhealthy is applied with its health ignored.',
+  former_tables: list(formerTableSchema, 0, FORMER_TABLES_MAX),
+  overrides: list(overrideSchema, 0, 2_000_000),
+  former_overrides: v.optional(
+    about(list(formerOverrideSchema, 0, FORMER_OVERRIDES_MAX), 'A tenant once; none when left out.'),
+  ),
+  partition_key: list(keyRuleSchema, 1, 8),
+  tokens: v.nullable(tokenPolicySchema),
+  routes: list(routeSchema, 0, 256),
+  delivery: v.optional(about(deliverySchema, 'Of routes that say nothing else; `proxy` when left out.')),
+  quarantine: strictObject({ cell: v.nullable(slotSchema) }),
+  limits: strictObject({
+    ramp_seconds: between(0, 3600),
+    unhealthy_share_max: about(
+      between(0, 1),
+      'An overlay that marks a larger share of cells unhealthy is applied with its health ignored.',
+    ),
+    budget: v.optional(
+      about(
+        budgetSchema,
+        'What the next base may change before routers refuse it; the default budget when left out.',
       ),
+    ),
   }),
+  forced: v.optional(
+    about(v.literal(true), 'A person forced this base over the budget: routers take it all the same.'),
+  ),
   signature: signatureSchema,
 })
-export type TopologyBase = z.infer<typeof topologyBaseSchema>
+export type TopologyBase = v.InferOutput<typeof topologyBaseSchema>
 export type UnsignedTopologyBase = Omit<TopologyBase, 'signature'>
 
 /** Shape only. Whether a consumer may take it is `acceptBase` in core. */

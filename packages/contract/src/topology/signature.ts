@@ -1,28 +1,16 @@
 /**
- * Ed25519 signatures over the canonical form of a document: RFC 8785 (JCS) of it without its `signature` field.
- *
- * The canonical form lets any language verify a document that was parsed and printed again. Our documents hold only
- * strings, booleans, null and finite numbers, for which JSON.stringify already prints what RFC 8785 asks; only the
- * order of the keys is left to do (UTF-16 code units, which is what Array.prototype.sort compares).
+ * Ed25519 signatures over the canonical form of a document: RFC 8785 (JCS) of it without its `signature` field. So any
+ * language can verify a document that was parsed and printed again.
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { type Parsed, parsed, problem, refused } from '../problem.ts'
+import { canonicalJson } from './canonical-json.ts'
 
 export type Signature = { algorithm: 'Ed25519'; key_id: string; value: string }
 type Signed = { signature: Signature }
 
 /** Public keys that a consumer trusts, by key id. Two are there at once while keys rotate. */
 export type TrustedKeys = ReadonlyMap<string, KeyObject>
-
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined)
-    entries.sort(([a], [b]) => (a < b ? -1 : 1))
-    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(',')}}`
-  }
-  return JSON.stringify(value)
-}
 
 export function signDocument<T extends object>(
   document: T,

@@ -25,6 +25,6 @@ export function decodeTable(
     )
   }
   const slots = new Uint16Array(buckets * shardSize)
-  for (let i = 0; i < slots.length; i++) slots[i] = bytes.readUInt16LE(i * 2)
+  for (let i = 0; i < slots.length; i++) slots[i] = bytes[2 * i]! | (bytes[2 * i + 1]! << 8)
   return parsed(slots)
 }

@@ -3,7 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseTopologyBase, parseTopologyText, TOPOLOGY_BYTES_MAX } from './base.ts'
-import { canonicalJson, keyIdOf, signDocument, trustedKeysOf, verifyDocument } from './signature.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { keyIdOf, signDocument, trustedKeysOf, verifyDocument } from './signature.ts'
 import { decodeTable, encodeTable } from './table.ts'
 
 const pair = generateKeyPairSync('ed25519')
@@ -30,6 +31,17 @@ test('the canonical form does not depend on the order of keys, nor on printing a
       assert.equal(canonicalJson(JSON.parse(canonicalJson(document))), canonicalJson(document))
     }),
     { numRuns: 100 },
+  )
+})
+
+test('the canonical form has the keys of every object in the order of their codes, whatever they are', () => {
+  const key = fc.constantFrom('a', 'b', '10', '9', '__proto__', 'constructor', '\u{1f98a}', '\ufb00')
+  fc.assert(
+    fc.property(fc.array(fc.uniqueArray(key)), (shapes) => {
+      const text = shapes.map((keys) => `{${keys.map((one) => `${JSON.stringify(one)}:1`)}}`)
+      const sorted = shapes.map((keys) => `{${keys.toSorted().map((one) => `${JSON.stringify(one)}:1`)}}`)
+      assert.equal(canonicalJson(JSON.parse(`[${text}]`)), `[${sorted}]`)
+    }),
   )
 })
 

@@ -7,6 +7,7 @@
  * a supervisor asks (health, metrics), which is open on loopback.
  */
 import { randomUUID } from 'node:crypto'
+import { ROUTER_HEADER } from '@cellplane/contract'
 import {
   type ApiRole,
   OPERATIONS,
@@ -79,7 +80,7 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
     const caller = callerOf(c, EVENT_ROLES)
     if (caller instanceof Response) return caller
     const full = 'too many subscribers are connected; poll instead'
-    return events.subscribe(c) ?? problemResponse('OVERLOADED', full, c.get('requestId'))
+    return events.subscribe(c, routerOf(c)) ?? problemResponse('OVERLOADED', full, c.get('requestId'))
   })
   for (const name of Object.keys(OPERATIONS) as OperationName[]) mount(name, OPERATIONS[name])
   for (const [path, methods] of methodsByPath()) {
@@ -137,11 +138,16 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
       const detail = `the request has ${input.problems.length === 1 ? 'a problem' : `${input.problems.length} problems`}`
       return problemResponse('INVALID_REQUEST', detail, requestId, input.problems)
     }
+    if (needsForce(operation, input.value.body) && !caller.mayForce) {
+      const detail = `"${caller.name}" may not exceed the blast-radius budget; that takes a token with may_force`
+      return problemResponse('FORBIDDEN', detail, requestId)
+    }
     const knownEtag = c.req.header('if-none-match')
     const signal = AbortSignal.any([c.req.raw.signal, options.stopping])
     let reply: Reply<OperationName>
     try {
-      reply = await handler({ ...input.value, actor: caller.name, knownEtag, signal } as Call<OperationName>)
+      const call = { ...input.value, actor: caller.name, router: routerOf(c), knownEtag, signal }
+      reply = await handler(call as Call<OperationName>)
     } catch (error) {
       const { code, detail } = failureOf(error)
       if (code === 'INTERNAL') logger.error({ err: error, request_id: requestId }, 'an operation failed')
@@ -167,6 +173,22 @@ export function createApi(options: ApiOptions): Hono<ApiEnv> {
     if (roles.includes(caller.role)) return caller
     const detail = `"${caller.name}" has the role ${caller.role}; expected ${roles.join(' or ')}`
     return problemResponse('FORBIDDEN', detail, requestId)
+  }
+}
+
+function needsForce({ force }: Operation, body: unknown): boolean {
+  return (
+    force === 'always' || (force === 'asked' && (body as { force?: unknown } | undefined)?.force === true)
+  )
+}
+
+function routerOf(c: Context<ApiEnv>): string | undefined {
+  const name = c.req.header(ROUTER_HEADER)
+  try {
+    return name && decodeURIComponent(name)
+  } catch {
+    // Not what a router sends; whoever it is gets what the others get.
+    return undefined
   }
 }
 

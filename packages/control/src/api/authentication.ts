@@ -7,7 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { ApiRole } from '@cellplane/contract/api'
 import type { ApiToken } from '../config.ts'
 
-export type Caller = { name: string; role: ApiRole }
+export type Caller = { name: string; role: ApiRole; mayForce: boolean }
 
 /** An `Authorization` header → the caller, or which problem it is. */
 export type Authenticate = (header: string | undefined) => Caller | 'TOKEN_MISSING' | 'TOKEN_INVALID'
@@ -16,7 +16,10 @@ export type Authenticate = (header: string | undefined) => Caller | 'TOKEN_MISSI
 const BEARER = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i
 
 export function createAuthenticator(tokens: readonly ApiToken[]): Authenticate {
-  const known = tokens.map(({ name, role, token }) => ({ caller: { name, role }, digest: sha256(token) }))
+  const known = tokens.map(({ name, role, mayForce, token }) => ({
+    caller: { name, role, mayForce },
+    digest: sha256(token),
+  }))
   return (header) => {
     if (header === undefined) return 'TOKEN_MISSING'
     const token = BEARER.exec(header)?.[1]

@@ -2,7 +2,7 @@
 import { type Parsed, parsed, parseWith, problem, refused } from '@cellplane/contract'
 import type { Operation } from '@cellplane/contract/api'
 import type { Context } from 'hono'
-import type { z } from 'zod'
+import type { GenericSchema } from 'valibot'
 
 /** All problems of path, query and body at once, the former two under `path.` and `query.`. */
 export async function readInput(
@@ -10,8 +10,8 @@ export async function readInput(
   operation: Operation,
 ): Promise<Parsed<{ params: unknown; query: unknown; body: unknown }>> {
   const parts = [
-    under('path', read(operation.params?.strict(), c.req.param())),
-    under('query', read(operation.query?.strict(), c.req.query())),
+    under('path', read(operation.params, c.req.param())),
+    under('query', read(operation.query, c.req.query())),
     operation.body ? await readBody(c, operation.body) : parsed(undefined),
   ] as const
   const problems = parts.flatMap((part) => (part.ok ? [] : part.problems))
@@ -20,7 +20,7 @@ export async function readInput(
   return parsed({ params, query, body })
 }
 
-async function readBody(c: Context, schema: z.ZodType): Promise<Parsed<unknown>> {
+async function readBody(c: Context, schema: GenericSchema): Promise<Parsed<unknown>> {
   const text = await c.req.text()
   try {
     return parseWith(schema, text === '' ? {} : JSON.parse(text))
@@ -29,7 +29,7 @@ async function readBody(c: Context, schema: z.ZodType): Promise<Parsed<unknown>>
   }
 }
 
-function read(schema: z.ZodType | undefined, input: unknown): Parsed<unknown> {
+function read(schema: GenericSchema | undefined, input: unknown): Parsed<unknown> {
   return schema ? parseWith(schema, input) : parsed(undefined)
 }
 

@@ -1,60 +1,69 @@
 /** The OpenAPI 3.1 document, printed from the operations' table. */
 import { PROBLEM_CONTENT_TYPE, problemDetailsSchema } from '@cellplane/contract'
-import { OPERATIONS, type Operation, TOPOLOGY_EVENTS_PATH } from '@cellplane/contract/api'
-import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { type ObjectSchema, OPERATIONS, type Operation, TOPOLOGY_EVENTS_PATH } from '@cellplane/contract/api'
+import { jsonSchemaOf } from '@cellplane/contract/json-schema'
+import type { GenericSchema } from 'valibot'
 
-const PROBLEM = {
-  description: 'What is wrong, as RFC 9457 problem details',
-  content: { [PROBLEM_CONTENT_TYPE]: { schema: problemDetailsSchema } },
-}
+type Json = Record<string, unknown>
 
 export function openApiDocument(): object {
-  const app = new OpenAPIHono()
-  const { registerPath, registerComponent } = bound(app)
-  registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
-  for (const [name, operation] of Object.entries<Operation>(OPERATIONS)) {
-    registerPath({
-      method: operation.method,
-      path: operation.path,
-      operationId: name,
-      summary: operation.summary,
-      description: `For the roles ${operation.roles.join(', ')}.`,
-      security: [{ token: [] }],
-      request: {
-        ...(operation.params ? { params: operation.params } : {}),
-        ...(operation.query ? { query: operation.query } : {}),
-        ...(operation.body
-          ? { body: { required: true, content: { 'application/json': { schema: operation.body } } } }
-          : {}),
-      },
-      responses: {
-        ...(operation.answer
-          ? { 200: { description: 'Done', content: { 'application/json': { schema: operation.answer } } } }
-          : { 204: { description: 'Done' } }),
-        default: PROBLEM,
-      },
-    })
-  }
-  registerPath({
-    method: 'get',
-    path: TOPOLOGY_EVENTS_PATH,
-    operationId: 'followTopology',
-    summary: 'Server-sent events of new documents: event `base` or `overlay`, data {epoch, version}',
-    security: [{ token: [] }],
-    responses: {
-      200: { description: 'A stream', content: { 'text/event-stream': { schema: z.string() } } },
-      default: PROBLEM,
-    },
+  const schemas: Json = {}
+  const content = (type: string, schema: GenericSchema) => ({
+    [type]: { schema: jsonSchemaOf(schema, schemas) },
   })
-  return app.getOpenAPI31Document({
+  const failure = {
+    description: 'What is wrong, as RFC 9457 problem details',
+    content: content(PROBLEM_CONTENT_TYPE, problemDetailsSchema),
+  }
+  const paths: Record<string, Json> = {}
+  for (const [name, operation] of Object.entries<Operation>(OPERATIONS)) {
+    const { method, path, summary, roles, params, query, body, answer } = operation
+    paths[path] ??= {}
+    paths[path][method] = {
+      operationId: name,
+      summary,
+      description: `For the roles ${roles.join(', ')}.`,
+      security: [{ token: [] }],
+      parameters: [...parametersOf('path', params), ...parametersOf('query', query)],
+      ...(body ? { requestBody: { required: true, content: content('application/json', body) } } : {}),
+      responses: {
+        ...(answer
+          ? { 200: { description: 'Done', content: content('application/json', answer) } }
+          : { 204: { description: 'Done' } }),
+        default: failure,
+      },
+    }
+  }
+  paths[TOPOLOGY_EVENTS_PATH] = {
+    get: {
+      operationId: 'followTopology',
+      summary: 'Server-sent events of new documents: event `base` or `overlay`, data {epoch, version}',
+      security: [{ token: [] }],
+      responses: {
+        200: { description: 'A stream', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+        default: failure,
+      },
+    },
+  }
+  return {
     openapi: '3.1.0',
     info: { title: 'cellplane control plane', version: '1' },
-  })
+    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } }, schemas },
+    paths,
+  }
 }
 
-function bound({ openAPIRegistry: registry }: OpenAPIHono) {
-  return {
-    registerPath: registry.registerPath.bind(registry),
-    registerComponent: registry.registerComponent.bind(registry),
-  }
+/** Each field of the path or the query is a parameter of its own. */
+function parametersOf(place: 'path' | 'query', schema: ObjectSchema | undefined): Json[] {
+  if (!schema) return []
+  return Object.entries(schema.entries).map(([name, field]) => {
+    const { description, ...printed } = jsonSchemaOf(field)
+    return {
+      name,
+      in: place,
+      required: field.type !== 'optional',
+      ...(description === undefined ? {} : { description }),
+      schema: printed,
+    }
+  })
 }

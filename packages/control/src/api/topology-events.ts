@@ -18,7 +18,7 @@ export function createTopologyEvents(published: Published, pingMs: number, stopp
   return {
     count: () => subscribers,
     /** Undefined when there are too many subscribers. */
-    subscribe(c: Context): Response | undefined {
+    subscribe(c: Context, router?: string): Response | undefined {
       if (subscribers >= SUBSCRIBERS_MAX) return undefined
       subscribers++
       return streamSSE(c, async (stream) => {
@@ -30,7 +30,7 @@ export function createTopologyEvents(published: Published, pingMs: number, stopp
           while (!signal.aborted) {
             let isNews = false
             for (const [event, held] of [
-              ['base', published.base()],
+              ['base', published.baseFor(router)],
               ['overlay', published.overlay()],
             ] as const) {
               if (!held || told[event] === held.etag) continue

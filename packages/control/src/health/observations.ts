@@ -1,33 +1,63 @@
 /**
- * What is seen of the cells, from three sides: their hosts' word, our probes, and the routers' traffic.
+ * What is seen of the cells: their hosts' word, our probes, and the routers' traffic.
  *
  * All of it is memory, seconds old, and said again every second; the registry holds what was decided by it.
  */
 import type { Cell, Holdings } from '@cellplane/contract'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
-import { type CellFacts, type ProbeState, sharedStores } from '@cellplane/core'
+import type { FleetFile, SyntheticPolicy } from '@cellplane/contract/fleet-file'
+import { type CellFacts, type CellHealth, sharedStores } from '@cellplane/core'
 import { monotonicNow } from '../clock.ts'
 import { createHostReports } from '../hosts/host-reports.ts'
 import { createRouterReports } from '../routers/router-reports.ts'
 import type { HeldBase } from '../topology/published.ts'
-import { createGrayDetector } from './gray.ts'
-import { startProber } from './prober.ts'
+import { createCellHealths } from './cell-healths.ts'
+import { askHealthPath } from './health-path.ts'
+import { type ProbeTarget, startProber } from './prober.ts'
+import { createRouterEvidence } from './router-evidence.ts'
+import { askAsSyntheticTenant } from './synthetic-tenant.ts'
 
 export type Observations = ReturnType<typeof startObservations>
 
-/** `onChange` is called when a cell's probed health changed. */
-export function startObservations(fleet: FleetFile, now: () => number, onChange: () => void) {
+/** `onChange` is called when what a probe says of a cell changed. `routerKey`: the synthetic tenant's secrets are derived from it. */
+export function startObservations(
+  fleet: FleetFile,
+  now: () => number,
+  onChange: () => void,
+  routerKey: string,
+) {
   const hosts = createHostReports(monotonicNow)
   const routers = createRouterReports(monotonicNow)
-  const gray = createGrayDetector()
-  const prober = startProber(fleet.health, now, onChange)
+  const evidence = createRouterEvidence()
+  /** Of the wall clock's time at the start, on a clock that does not jump. */
+  const startedAt = now() - monotonicNow()
+  const steadyNow = () => startedAt + monotonicNow()
+  let watched: readonly Cell[] = []
 
-  /** What the probes say, unless the routers know better. */
-  function stateOf(slot: number): ProbeState {
-    const state = prober.stateOf(slot)
-    const mark = state.health === 'unhealthy' ? undefined : gray.judge(slot, monotonicNow())
-    return mark ? { health: 'unhealthy', since: mark.since, reason: mark.reason, contrary: 0 } : state
+  let writtenTo = new Set<number>()
+
+  function startWriter(policy: SyntheticPolicy) {
+    const { unhealthy_after, healthy_after } = fleet.health
+    const ask = askAsSyntheticTenant({ policy, fleet: fleet.fleet, routerKey })
+    return startProber(
+      { interval_ms: policy.interval_ms, unhealthy_after, healthy_after },
+      ask,
+      steadyNow,
+      look,
+    )
   }
+
+  function look(): void {
+    healths.refresh(watched)
+    onChange()
+  }
+  const prober = startProber(fleet.health, askHealthPath(fleet.health), steadyNow, look)
+  const writer = fleet.health.synthetic && startWriter(fleet.health.synthetic)
+  const healths = createCellHealths({
+    probeOf: prober.stateOf,
+    writeOf: (slot) => (writtenTo.has(slot) ? writer?.stateOf(slot) : undefined),
+    windowOf: (slot) => evidence.windowOf(slot, monotonicNow()),
+    now: steadyNow,
+  })
 
   const holdingsOf = (cell: Cell): Holdings | null => hosts.of(cell)?.holdings ?? null
 
@@ -72,8 +102,11 @@ export function startObservations(fleet: FleetFile, now: () => number, onChange:
   return {
     hosts,
     routers,
-    gray,
-    stateOf,
+    evidence,
+    healthOf: (slot: number): CellHealth => healths.of(slot),
+    listHealths: () => watched.map(({ id, slot }) => ({ cell: id, health: healths.of(slot) })),
+    inheritMark: healths.inherit,
+    steadyNow,
     holdingsOf,
     whyNotServing,
     factsOf,
@@ -84,12 +117,20 @@ export function startObservations(fleet: FleetFile, now: () => number, onChange:
     watch(cells: readonly Cell[]): void {
       const isAsked = (cell: Cell) =>
         cell.state === 'provisioning' ? hosts.of(cell)?.is_running === true : cell.state !== 'retired'
-      prober.setTargets(
-        cells.flatMap((cell) =>
-          cell.endpoint === null || !isAsked(cell) ? [] : [{ slot: cell.slot, endpoint: cell.endpoint }],
-        ),
-      )
+      watched = cells.filter((cell) => cell.state !== 'retired')
+      prober.setTargets(targetsOf(watched.filter(isAsked)))
+      // One that is leaving must come to hold nothing, and these would be work.
+      const written = targetsOf(watched.filter((cell) => cell.state === 'active'))
+      writtenTo = new Set(written.map(({ slot }) => slot))
+      writer?.setTargets(written)
+      healths.refresh(watched)
     },
-    stop: prober.stop,
+    async stop(): Promise<void> {
+      await Promise.all([prober.stop(), writer?.stop()])
+    },
   }
+}
+
+function targetsOf(cells: readonly Cell[]): ProbeTarget[] {
+  return cells.flatMap(({ slot, id, endpoint }) => (endpoint === null ? [] : [{ slot, id, endpoint }]))
 }

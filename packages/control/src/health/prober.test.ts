@@ -6,6 +6,7 @@ import type { Cell, HostReport } from '@cellplane/contract'
 import { waitFor } from '@cellplane/testing'
 import { exampleFleet } from '../fixtures/control-fixture.ts'
 import { planDeclarations } from '../registry/declare.ts'
+import { askHealthPath } from './health-path.ts'
 import { startObservations } from './observations.ts'
 import { startProber } from './prober.ts'
 
@@ -39,12 +40,12 @@ describe('a cell that is new', () => {
 
   test('is asked at once, and one success is enough; the others wait for their round', async () => {
     const policy = { ...exampleFleet().health, interval_ms: LATE_MS, healthy_after: 2 }
-    const prober = startProber(policy, Date.now, () => {})
+    const prober = startProber(policy, askHealthPath(policy), Date.now, () => {})
     try {
-      prober.setTargets([{ slot: 0, endpoint: known.endpoint }])
+      prober.setTargets([{ slot: 0, id: 'cell-001', endpoint: known.endpoint }])
       await waitFor('the first', SOON_MS, () => prober.stateOf(0).health === 'healthy')
-      const first = { slot: 0, endpoint: known.endpoint }
-      prober.setTargets([first, { slot: 1, endpoint: fresh.endpoint }])
+      const first = { slot: 0, id: 'cell-001', endpoint: known.endpoint }
+      prober.setTargets([first, { slot: 1, id: 'cell-002', endpoint: fresh.endpoint }])
       await waitFor('the second', SOON_MS, () => prober.stateOf(1).health === 'healthy')
       assert.deepEqual([known.asked, fresh.asked], [1, 1])
     } finally {
@@ -57,7 +58,7 @@ describe('a cell that is new', () => {
     const declared = planDeclarations(fleet, [], 'local', Date.now()).map(({ stored }) => stored.cell)
     const active: Cell = { ...declared[0]!, state: 'active', endpoint: known.endpoint }
     const coming: Cell = { ...declared[1]!, state: 'provisioning', endpoint: fresh.endpoint }
-    const observations = startObservations(fleet, Date.now, () => {})
+    const observations = startObservations(fleet, Date.now, () => {}, 'router-key-0123456789abcdef')
     const askedBefore = fresh.asked
     const report = (isRunning: boolean): HostReport => ({
       host: 'local',
@@ -78,7 +79,11 @@ describe('a cell that is new', () => {
       assert.equal(fresh.asked, askedBefore)
       observations.hosts.accept(report(true))
       observations.watch([active, coming])
-      await waitFor('it to be healthy', SOON_MS, () => observations.stateOf(coming.slot).health === 'healthy')
+      await waitFor(
+        'it to be healthy',
+        SOON_MS,
+        () => observations.healthOf(coming.slot).verdict === 'healthy',
+      )
     } finally {
       await observations.stop()
     }

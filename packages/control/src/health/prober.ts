@@ -1,5 +1,6 @@
 /**
- * Active probes: asks each cell's health path at an interval and keeps what the answers come to (`nextProbeState`).
+ * Active probes: asks each cell the same question at an interval and keeps what the answers come to (`nextProbeState`).
+ * What is asked is `ask`: the health path (`health-path.ts`), or a real write (`synthetic-tenant.ts`).
  *
  * A round asks all cells, a bounded number at once; the next begins an interval after it began, or when it is over. A
  * cell's state is forgotten with its endpoint: a cell that moved is a new question, and is asked at once rather than by
@@ -11,19 +12,25 @@ import { nextProbeState, type ProbeResult, type ProbeState, UNPROBED } from '@ce
 /** Probes at once: enough for 1,000 cells a second at 50 ms each, few enough not to be a load by itself. */
 const PROBES_AT_ONCE_MAX = 64
 
-export type ProbeTarget = { slot: number; endpoint: string }
+export type ProbeTarget = { slot: number; id: string; endpoint: string }
+
+/** Never rejects: what goes wrong is a result. Ends within a bound of its own. */
+export type Ask = (target: ProbeTarget, stopping: AbortSignal) => Promise<ProbeResult>
+
+export type ProberPolicy = Pick<HealthPolicy, 'interval_ms' | 'unhealthy_after' | 'healthy_after'>
 
 export type Prober = ReturnType<typeof startProber>
 
 /** `onChange` is called when a cell's health became another one. */
-export function startProber(policy: HealthPolicy, now: () => number, onChange: () => void) {
+export function startProber(policy: ProberPolicy, ask: Ask, now: () => number, onChange: () => void) {
   let targets: readonly ProbeTarget[] = []
   let states = new Map<number, { endpoint: string; state: ProbeState }>()
   const stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
 
-  async function probe({ slot, endpoint }: ProbeTarget): Promise<void> {
-    const result = await ask(new URL(policy.path, endpoint), policy.timeout_ms, stopping.signal)
+  async function probe(target: ProbeTarget): Promise<void> {
+    const { slot, endpoint } = target
+    const result = await ask(target, stopping.signal)
     const before = states.get(slot)
     if (stopping.signal.aborted || before?.endpoint !== endpoint) return
     const state = nextProbeState(before.state, result, policy, now())
@@ -78,24 +85,4 @@ export function startProber(policy: HealthPolicy, now: () => number, onChange: (
       await Promise.all([running, newcomers])
     },
   }
-}
-
-/** 2xx within the time is healthy. A redirect is not followed: a login page answers 200 for anybody. */
-async function ask(url: URL, timeoutMs: number, stopping: AbortSignal): Promise<ProbeResult> {
-  try {
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), stopping])
-    const response = await fetch(url, { redirect: 'manual', signal })
-    await response.body?.cancel()
-    return response.ok
-      ? { isHealthy: true, reason: `answered ${response.status}` }
-      : { isHealthy: false, reason: `answered ${response.status}` }
-  } catch (error) {
-    return { isHealthy: false, reason: reasonOf(error as Error, timeoutMs) }
-  }
-}
-
-function reasonOf(error: Error, timeoutMs: number): string {
-  if (error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`
-  const code = (error.cause as NodeJS.ErrnoException | undefined)?.code
-  return code === 'ECONNREFUSED' ? 'connection refused' : (code ?? error.message)
 }

@@ -10,9 +10,11 @@ import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Timing } from '../config.ts'
 import type { Observations } from '../health/observations.ts'
 import { inState, planLifecycle } from '../registry/plan-lifecycle.ts'
-import { CELLS, type StoredCell } from '../store/collections.ts'
+import { CELLS, HALT_KEY, HALTS, type StoredCell } from '../store/collections.ts'
 import { intact, type Store, type StoreWriter } from '../store/store.ts'
 import { readBaseInputs } from '../topology/base-inputs.ts'
+import { createBudgetCheck } from '../topology/budget-check.ts'
+import { checkGrant } from '../topology/force-grant.ts'
 import { type BasePlan, planBase } from '../topology/plan-base.ts'
 import type { HeldBase } from '../topology/published.ts'
 
@@ -31,6 +33,7 @@ export type CellReconciler = ReturnType<typeof createCellReconciler>
 
 export function createCellReconciler(options: CellReconcilerOptions) {
   const { store, fleet, timing, observations, now } = options
+  const checkBudget = createBudgetCheck(fleet)
   let emptySince = new Map<string, number>()
   let waiting = new Map<string, string>()
   let refusedActivation = { of: '', at: 0, why: '' }
@@ -45,8 +48,8 @@ export function createCellReconciler(options: CellReconcilerOptions) {
     }
     const cells = () => [...stored.values()].map((one) => one.cell)
     const step = async (cell: Cell, action: string, to: Cell['state'], reason: string) => {
-      const { cell: before, database_url } = stored.get(cell.id)!
-      const after = { cell: inState(before, to, at), database_url }
+      const before = stored.get(cell.id)!
+      const after = { ...before, cell: inState(before.cell, to, at) }
       stored.set(cell.id, after)
       await writer.put(CELLS, cell.id, after)
       await recordChange(writer, { actor: AUTOMATION, action, subject: cell.id, reason }, at)
@@ -85,30 +88,38 @@ export function createCellReconciler(options: CellReconcilerOptions) {
     at: number,
   ): Promise<Cell[]> {
     if (ready.length === 0) return []
+    const halt = await writer.get(HALTS, HALT_KEY)
+    if (halt) {
+      for (const cell of ready) waiting.set(cell.id, `it is ready, and nothing is placed: ${halt.reason}`)
+      return []
+    }
     const attempt = JSON.stringify([base?.etag, ready.map((cell) => cell.id), cells])
     if (refusedActivation.of === attempt && at - refusedActivation.at < ACTIVATION_RETRY_MS) {
       for (const cell of ready) waiting.set(cell.id, refusedActivation.why)
       return []
     }
     const inputs = await readBaseInputs(writer, fleet, cells)
-    const tryWith = (active: Cell[]): Parsed<BasePlan> => {
+    const tryWith = async (active: Cell[]): Promise<Parsed<BasePlan>> => {
       const ids = new Set(active.map((cell) => cell.id))
       const wished = cells.map((cell) => (ids.has(cell.id) ? inState(cell, 'active', at) : cell))
-      return planBase({
+      const plan = planBase({
         fleet,
         cells: wished,
         ...inputs,
-        current: base?.snapshot.base ?? null,
+        current: base?.document ?? null,
         epoch,
         now: at,
         bounds: 'keep',
       })
+      if (!plan.ok) return plan
+      const leave = await checkGrant(writer, await checkBudget(writer, base, plan.value.base), at)
+      return leave.ok ? plan : leave
     }
-    const together = tryWith(ready)
+    const together = await tryWith(ready)
     if (together.ok) return ready
     const accepted: Cell[] = []
     for (const cell of ready.length > 1 ? ready : []) {
-      if (tryWith([...accepted, cell]).ok) accepted.push(cell)
+      if ((await tryWith([...accepted, cell])).ok) accepted.push(cell)
     }
     const why = `it cannot be placed: ${formatProblems(together.problems)}`
     refusedActivation = { of: attempt, at, why }

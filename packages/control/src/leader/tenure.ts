@@ -6,7 +6,8 @@
  *
  *     cells     hosts' reports and due steps  → registry
  *     base      registry, overrides, tenants  → placement, signed and published
- *     overlay   health                        → marks, signed and published
+ *     quarantine what routers saw of tenants  → who is in quarantine
+ *     overlay   health, quarantines           → marks and names, signed and published
  *     orders    registry, fleet file          → what each host is to run
  *     files     what is published             → base.json, overlay.json
  *     reports   routers, hosts, tenants seen  → store
@@ -14,33 +15,38 @@
  * Every step looks at the whole state and not at what changed, so each is safe to repeat, and a step that failed is
  * tried again by the next run. A step that fails does not keep the later ones from theirs.
  */
-import { type Cell, formatProblems, type HostOrder } from '@cellplane/contract'
+import { formatProblems, type HostOrder, type Parsed } from '@cellplane/contract'
+import type { AppliedPlacement, Rollback } from '@cellplane/contract/api'
 import { compileOverlay, TOPOLOGY_TTL_SECONDS } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Bell } from '../bell.ts'
 import { monotonicNow } from '../clock.ts'
 import type { ControlConfig } from '../config.ts'
+import { createHealthMarks } from '../health/health-marks.ts'
 import type { Observations } from '../health/observations.ts'
 import { planOrder } from '../hosts/order.ts'
+import { isSameEntries, overlayEntries } from '../quarantine/overlay-entries.ts'
+import { createTenantQuarantines } from '../quarantine/tenant-quarantines.ts'
 import { planDeclarations } from '../registry/declare.ts'
 import { CELLS, HOSTS, ORDERS, ROUTERS, type StoredCell } from '../store/collections.ts'
-import { intact, NotLeader, type Store, type StoreReader, StoreRowInvalid } from '../store/store.ts'
+import { intact, NotLeader, type Store, StoreRowInvalid } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
-import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
-import { isSameMarks, planOverlay } from '../topology/plan-overlay.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
+import { isSameMarks } from '../topology/plan-overlay.ts'
 import type { Published } from '../topology/published.ts'
 import type { PublishedFiles } from '../topology/published-files.ts'
 import type { Publisher } from '../topology/publisher.ts'
 import { recoverTopology } from '../topology/recover.ts'
 import type { Automation } from './automation.ts'
 import { startLoop } from './loop.ts'
+import { createBaseReconciler } from './reconcile-bases.ts'
 import type { CellReconciler } from './reconcile-cells.ts'
 
 /** An overlay that says nothing new still says that the control plane lives. Two chances within the time that marks count for. */
 const OVERLAY_HEARTBEAT_MS = (TOPOLOGY_TTL_SECONDS * 1000) / 2
 
-/** The base is planned anew when something changed, or after this: planning costs a second at 1,000 cells. */
-const BASE_REVIEW_MS = 30_000
+/** How long an answer waits for a change that cannot be published before a wave is over. */
+const SETTLE_MS_MAX = 15_000
 
 export type TenureParts = {
   config: ControlConfig
@@ -73,28 +79,39 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     now,
   } = parts
   const { fleet } = config
+  const healthMarks = createHealthMarks({ fleet, store, observations, automation, now })
+  const bases = createBaseReconciler({
+    ...{ store, published, publisher, fleet, now },
+    routers: observations.routers,
+  })
   let epoch: number | undefined
   let cells: StoredCell[] = []
   /** Counts changes by the API. */
   let changes = 0
-  /** What the last base was planned of, when, and why it could not be published. */
-  let planned = { of: '', at: 0, refusal: '' }
   let reportsSavedAt = Number.NEGATIVE_INFINITY
   const orders = new Map<string, HostOrder>()
+
+  const quarantines = createTenantQuarantines({
+    store,
+    fleet,
+    automation,
+    figures: observations.routers.tenantFigures,
+    now,
+  })
 
   async function begin(): Promise<number> {
     const fileText = await files.readBase().catch(() => undefined)
     const overlayFileText = await files.readOverlay().catch(() => undefined)
-    const keys = new Map([[config.signingKey.id, config.signingKey.publicKey]])
     const recovered = await recoverTopology({
       store,
       published,
       fileText,
       overlayFileText,
-      keys,
+      keys: published.keys,
       fleet: fleet.fleet,
       now: now(),
     })
+    healthMarks.inherit(published.overlay())
     await store.write(async (writer) => {
       const registered = intact(await writer.list(CELLS))
       for (const { action, stored } of planDeclarations(fleet, registered, config.defaultHost, now())) {
@@ -117,24 +134,8 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     observations.watch(cells.map((stored) => stored.cell))
   }
 
-  async function readInputs(reader: StoreReader): Promise<BaseInputs & { cells: Cell[] }> {
-    const registry = intact(await reader.list(CELLS)).map((stored) => stored.cell)
-    return { cells: registry, ...(await readBaseInputs(reader, fleet, registry)) }
-  }
-
   async function reconcileBase(): Promise<void> {
-    if (epoch === undefined || !cells.some(({ cell }) => cell.state === 'active' && cell.role === 'serving'))
-      return
-    const of = `${changes} ${JSON.stringify(cells)}`
-    if (planned.of !== of || formerTableExpires(now()) || monotonicNow() - planned.at > BASE_REVIEW_MS) {
-      const base = await publisher.publishBase(readInputs, epoch, now())
-      planned = { of, at: monotonicNow(), refusal: base.ok ? '' : formatProblems(base.problems) }
-    }
-    if (planned.refusal !== '') throw new Error(`the base cannot be published: ${planned.refusal}`)
-  }
-
-  function formerTableExpires(at: number): boolean {
-    return (published.base()?.snapshot.base.former_tables ?? []).some((one) => Date.parse(one.until) <= at)
+    if (epoch !== undefined) await bases.run(cells, changes, epoch)
   }
 
   async function reconcileOverlay(): Promise<void> {
@@ -143,9 +144,16 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     const current = published.overlay()
     const marks = current?.overlay.unhealthy ?? []
     const registry = cells.map((stored) => stored.cell)
-    const plan = planOverlay(registry, observations.stateOf, marks, fleet)
-    automation.report('health', plan.isFrozen ? plan.reason : null)
-    const isNews = !current || current.epoch !== epoch || !isSameMarks(plan.unhealthy, marks)
+    const unhealthy = await healthMarks.plan(registry, current)
+    const entries = current?.overlay.quarantined ?? []
+    const known = quarantines.current()
+    const quarantined = known ? overlayEntries(known, base.document) : entries
+    const isNews =
+      !current ||
+      !publisher.signed(current.overlay) ||
+      current.epoch !== epoch ||
+      !isSameMarks(unhealthy, marks) ||
+      !isSameEntries(quarantined, entries)
     if (!isNews && now() - Date.parse(current.issuedAt) < OVERLAY_HEARTBEAT_MS) return
     const overlay = await publisher.publishOverlay(
       compileOverlay({
@@ -154,8 +162,8 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
         version: (current?.version ?? 0) + 1,
         baseVersion: base.version,
         issuedAt: new Date(now()).toISOString(),
-        unhealthy: plan.unhealthy,
-        quarantined: [],
+        unhealthy,
+        quarantined,
       }),
     )
     if (!overlay.ok) throw new Error(`the overlay cannot be published: ${formatProblems(overlay.problems)}`)
@@ -215,6 +223,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     async run() {
       await step('cells', reconcileCells)
       await step('base', reconcileBase)
+      await step('quarantine', () => quarantines.reconcile())
       await step('overlay', reconcileOverlay)
       await step('orders', reconcileOrders)
       await step('files', () => files.sync(published))
@@ -222,14 +231,38 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     },
   })
 
+  async function answered<T>(request: { answer?: Parsed<T> }, what: string): Promise<Parsed<T>> {
+    await loop.settle()
+    if (request.answer) return request.answer
+    throw new NotLeader(`the lease went to another replica before ${what} was taken up; ask that one`)
+  }
+
   return {
     /** Something was seen: look at it now rather than within the second. */
     wake: loop.wake,
-    /** To be called after a change to registry or overrides: resolves when a whole run has taken it up. */
-    settle(): Promise<void> {
-      changes++
-      return loop.settle()
+    /** A router said what became of it: while a base is watched, that is what the next step waits for. */
+    onRouterReport(): void {
+      if (bases.isInWave()) loop.wake()
     },
+    /** To be called after a change to registry or overrides: resolves when a whole run has taken it up. */
+    async settle(): Promise<void> {
+      const change = ++changes
+      quarantines.invalidate()
+      const deadline = monotonicNow() + SETTLE_MS_MAX
+      await loop.settle()
+      while (bases.isInWave() && !bases.hasTakenUp(change) && !signal.aborted) {
+        const left = deadline - monotonicNow()
+        if (left <= 0) return
+        await published.changed.wait(left, signal)
+        await loop.settle()
+      }
+    },
+    /** Places tenants as that version did. Throws NotLeader when the tenure ended before. */
+    rollBack: (version: number, cause: ForcibleCause): Promise<Parsed<Rollback>> =>
+      answered(bases.requestRollback(version, cause), 'the rollback'),
+    /** Places tenants as the plan says. Throws NotLeader when the tenure ended before. */
+    applyPlan: (plan: string, cause: ForcibleCause): Promise<Parsed<AppliedPlacement>> =>
+      answered(bases.requestPlan(plan, cause), 'the plan'),
     ended: loop.ended,
   }
 }

@@ -21,6 +21,8 @@ import type { Observations } from '../health/observations.ts'
 import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
 import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
+import { createBudgetCheck } from '../topology/budget-check.ts'
+import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
 import { planBase } from '../topology/plan-base.ts'
 import { planTable, type TableWish } from '../topology/plan-table.ts'
 import type { Published } from '../topology/published.ts'
@@ -54,6 +56,7 @@ const TENANTS_NAMED_MAX = 5
 
 export function createCellChanges(options: CellChangesOptions) {
   const { fleet, published, observations, now } = options
+  const checkBudget = createBudgetCheck(fleet)
 
   async function add(writer: StoreWriter, wish: NewCell, cause: Cause): Promise<Parsed<StoredCell>> {
     const registered = intact(await writer.list(CELLS))
@@ -90,17 +93,19 @@ export function createCellChanges(options: CellChangesOptions) {
     writer: StoreWriter,
     id: string,
     event: CellEvent & ('drain' | 'undrain' | 'retire'),
-    cause: Cause,
-    force = false,
+    cause: ForcibleCause,
+    givesUp = false,
   ): Promise<Parsed<StoredCell>> {
     const registered = intact(await writer.list(CELLS))
     const before = registered.find((stored) => stored.cell.id === id)
     if (!before) return refused(problem('NOT_FOUND', '', `no cell is called "${id}"`))
     const cells = registered.map((stored) => stored.cell)
-    const facts = observations.factsOf(before.cell, cells, published.base(), force)
+    const facts = observations.factsOf(before.cell, cells, published.base(), givesUp)
     const step = transition(before.cell.state, event, facts)
     if (!step.ok) return step
-    const after = { ...before, cell: inState(before.cell, step.value, now()) }
+    // Whatever its zone did to it before, from here on it is as somebody said of it alone.
+    const { is_evacuated: _marked, ...rest } = before
+    const after = { ...rest, cell: inState(before.cell, step.value, now()) }
     if (event !== 'retire') {
       const inputs = await readBaseInputs(writer, fleet, cells)
       const check = event === 'drain' ? checkOverrides(before.cell, inputs.overrides) : parsed(undefined)
@@ -108,9 +113,13 @@ export function createCellChanges(options: CellChangesOptions) {
       const changed = cells.map((cell) => (cell.id === id ? after.cell : cell))
       const plan = planBase({ ...wishOf(changed, inputs), epoch: published.base()?.epoch ?? 1 })
       if (!plan.ok) return plan
+      const excesses = await checkBudget(writer, published.base(), plan.value.base)
+      const leave = await allowExcess(writer, excesses, cause, `${event} ${id}`, now())
+      if (!leave.ok) return leave
     }
     await writer.put(CELLS, id, after)
-    await recordChange(writer, { ...cause, action: `cell.${event}`, subject: id }, now())
+    const { actor, reason } = cause
+    await recordChange(writer, { actor, reason, action: `cell.${event}`, subject: id }, now())
     return parsed(after)
   }
 
@@ -133,7 +142,7 @@ export function createCellChanges(options: CellChangesOptions) {
   }
 
   function wishOf(cells: readonly Cell[], inputs: BaseInputs): TableWish {
-    const current = published.base()?.snapshot.base ?? null
+    const current = published.base()?.document ?? null
     return { fleet, cells, ...inputs, current, now: now(), bounds: 'keep' }
   }
 
@@ -154,8 +163,8 @@ export function createCellChanges(options: CellChangesOptions) {
 
   return {
     add,
-    drain: (writer: StoreWriter, id: string, cause: Cause) => change(writer, id, 'drain', cause),
-    undrain: (writer: StoreWriter, id: string, cause: Cause) => change(writer, id, 'undrain', cause),
+    drain: (writer: StoreWriter, id: string, cause: ForcibleCause) => change(writer, id, 'drain', cause),
+    undrain: (writer: StoreWriter, id: string, cause: ForcibleCause) => change(writer, id, 'undrain', cause),
     retire: (writer: StoreWriter, id: string, cause: Cause, force: boolean) =>
       change(writer, id, 'retire', cause, force),
   }

@@ -10,10 +10,10 @@ export function healthOf(
   observations: Observations,
   overlay: TopologyOverlay | undefined,
 ): Health {
-  const state = observations.stateOf(slot)
+  const { verdict, reason } = observations.healthOf(slot)
   const mark = overlay?.unhealthy.find((one) => one.slot === slot)
-  if (state.health === 'unknown' && mark) return { health: 'unhealthy', health_reason: mark.reason }
-  return { health: state.health, health_reason: state.reason }
+  if (verdict === 'unknown' && mark) return { health: 'unhealthy', health_reason: mark.reason }
+  return { health: verdict, health_reason: reason }
 }
 
 export function cellView(

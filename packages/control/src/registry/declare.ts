@@ -2,10 +2,11 @@
  * The fleet file's cells against the registry's. Pure.
  *
  * What a person declared wins: a cell that is declared and not registered is added, and a registered one takes the
- * declared weight, zone, capacity and release. Nothing is deleted: a cell that left the file still holds data, so
+ * declared weight, zone, capacity and release. A weight or a capacity that was set at run time stays until the file says
+ * something else than it did then: what was said last counts. Nothing is deleted: a cell that left the file still holds data, so
  * ending it is `cell retire`, said on purpose.
  */
-import type { Cell } from '@cellplane/contract'
+import { type Cell, canonicalJson } from '@cellplane/contract'
 import { cellsOf, type DeclaredCell, type FleetFile } from '@cellplane/contract/fleet-file'
 import { nextFreeSlot } from '@cellplane/core'
 import type { StoredCell } from '../store/collections.ts'
@@ -73,19 +74,24 @@ export function newCell(
 
 function redeclared(fleet: FleetFile, before: StoredCell, declared: DeclaredCell): StoredCell {
   if (before.cell.state === 'retired') return before
+  const { settings } = before
+  const { weight, capacity } = declared
+  const isSetSince =
+    settings !== undefined && canonicalJson(settings.declared) === canonicalJson({ weight, capacity })
   const cell: Cell = {
     ...before.cell,
     ...publicUrl(declared),
     zone: declared.zone,
     dns_names: declared.dns_names,
-    capacity: declared.capacity,
-    weight: declared.weight,
+    capacity: isSetSince ? before.cell.capacity : capacity,
+    weight: isSetSince ? before.cell.weight : weight,
     release: fleet.release,
     components: fleet.components.map((component) => component.name),
     price_per_hour: declared.price_per_hour,
   }
   if (declared.public_url === null) delete cell.public_url
-  return { cell, database_url: declared.database_url }
+  const { settings: _settings, ...rest } = before
+  return { ...rest, cell, database_url: declared.database_url, ...(isSetSince ? { settings } : {}) }
 }
 
 function publicUrl({ public_url }: DeclaredCell): Pick<Cell, 'public_url'> {

@@ -1,5 +1,7 @@
 /** What routers said last, in memory, and which of them count: those that report. */
 import type { RouterReport } from '@cellplane/contract'
+import type { RouterFigures, RouterSeen } from '@cellplane/core'
+import { routerFiguresOf } from '../quarantine/router-figures.ts'
 import type { StoredRouter } from '../store/collections.ts'
 
 /** Routers report each second. One that missed five is silent: it has no say in what is applied or in flight. */
@@ -33,10 +35,22 @@ export function createRouterReports(now: () => number) {
       unsaved.add(report.router)
       return true
     },
+    /** What routers that report say that tenants did: see core's `accuse`. */
+    tenantFigures: (): RouterFigures[] =>
+      reporting().flatMap(({ report, at }) => routerFiguresOf(report, at.getTime()) ?? []),
     isReporting(router: string): boolean {
       const last = heard.get(router)
       return last !== undefined && isFresh(last)
     },
+    /** Those that report and divide limits with each other, always in the same order. Older releases tell no arrivals, and take no share. */
+    dividing: (): string[] =>
+      reporting()
+        .filter(({ report }) => report.arrivals)
+        .map(({ report }) => report.router)
+        .sort(),
+    /** What the routers that report said last, with when, on the clock of `now`. */
+    seen: (): Map<string, RouterSeen> =>
+      new Map(reporting().map(({ report, receivedAt }) => [report.router, seenIn(report, receivedAt)])),
     /** Whether every router that reports routes by this base or a newer one. */
     haveApplied(base: DocumentVersion): boolean {
       return reporting().every(
@@ -52,6 +66,24 @@ export function createRouterReports(now: () => number) {
         0,
       )
     },
+    /** The same for every cell that is reported. */
+    inFlightBySlot(): Map<number, number> {
+      const sums = new Map<number, number>()
+      for (const { report } of reporting()) {
+        for (const { slot, in_flight: count } of report.cells) sums.set(slot, (sums.get(slot) ?? 0) + count)
+      }
+      return sums
+    },
+    /** Which routers keep away from a cell by themselves, of those that report. */
+    ejectedBySlot(): Map<number, string[]> {
+      const routersOf = new Map<number, string[]>()
+      for (const { report } of reporting()) {
+        for (const { slot, is_ejected } of report.cells) {
+          if (is_ejected) routersOf.set(slot, [...(routersOf.get(slot) ?? []), report.router])
+        }
+      }
+      return routersOf
+    },
     /** All that are remembered, silent ones too. */
     list: (): StoredRouter[] => [...heard.values()].map(storedRouter),
     /** Routers that reported since the last call, as the store remembers them. */
@@ -63,6 +95,19 @@ export function createRouterReports(now: () => number) {
         return last ? [storedRouter(last)] : []
       })
     },
+  }
+}
+
+function seenIn(report: RouterReport, reportedAt: number): RouterSeen {
+  const sum = (field: 'requests' | 'errors') => report.cells.reduce((total, cell) => total + cell[field], 0)
+  return {
+    startedAt: report.started_at,
+    requests: sum('requests'),
+    errors: sum('errors'),
+    refused: report.refused_documents,
+    lastRefusal: report.last_refusal,
+    base: report.base,
+    reportedAt,
   }
 }
 

@@ -9,9 +9,9 @@
  * bad disk changed is an error that names its table and key, and never a value.
  */
 import { formatProblems, type Problem } from '@cellplane/contract'
-import type { z } from 'zod'
+import type { GenericSchema } from 'valibot'
 
-export type Collection<T> = { readonly table: string; readonly schema: z.ZodType<T> }
+export type Collection<T> = { readonly table: string; readonly schema: GenericSchema<unknown, T> }
 
 export type Page = {
   /** The last key of the page before. */

@@ -13,6 +13,10 @@ import { recordChange } from '../audit/audit.ts'
 import type { Cause } from '../registry/cell-changes.ts'
 import { CELLS, OVERRIDES, TENANTS } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
+import { readBaseInputs } from '../topology/base-inputs.ts'
+import { createBudgetCheck } from '../topology/budget-check.ts'
+import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
+import { type BasePlan, planBase } from '../topology/plan-base.ts'
 import type { Published } from '../topology/published.ts'
 import { assignHome } from './assign-home.ts'
 
@@ -25,6 +29,7 @@ export type TenantChanges = ReturnType<typeof createTenantChanges>
 
 export function createTenantChanges(fleet: FleetFile, published: Published, now: () => number) {
   const isStateful = fleet.kind === 'stateful'
+  const checkBudget = createBudgetCheck(fleet)
   /** As requests have it: what is written for another spelling would never be found by one. */
   const keyOf = (tenant: string) => namedKey(fleet.partition_key.rules, tenant)
 
@@ -65,7 +70,7 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
     writer: StoreWriter,
     tenant: string,
     cellIds: readonly string[],
-    cause: Cause,
+    cause: ForcibleCause,
   ): Promise<Parsed<void>> {
     const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
     const slots = pinnedSlots(cells, cellIds)
@@ -82,17 +87,57 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
       reason: 'pin',
       generation: before?.generation ?? 0,
     }
+    const subject = `${tenant} to ${cellIds.join(', ')}`
+    const leave = await checkPin(writer, cells, tenant, override, cause, `pin ${subject}`)
+    if (!leave.ok) return leave
     const put = await putOverride(writer, override)
     if (!put.ok) return put
-    const subject = `${tenant} to ${cellIds.join(', ')}`
-    await recordChange(writer, { ...cause, action: 'tenant.pin', subject }, now())
+    const { actor, reason } = cause
+    await recordChange(writer, { actor, reason, action: 'tenant.pin', subject }, now())
     return parsed(undefined)
+  }
+
+  /** A pin too many on one cell is told to who makes it, and not by a base that cannot be published. */
+  async function checkPin(
+    writer: StoreWriter,
+    cells: readonly Cell[],
+    tenant: string,
+    override: Override,
+    cause: ForcibleCause,
+    subject: string,
+  ): Promise<Parsed<void>> {
+    const held = published.base()
+    const plan = await planWith(writer, cells, tenant, override)
+    if (!held || !plan) return parsed(undefined)
+    if (!plan.ok) return plan
+    return allowExcess(writer, await checkBudget(writer, held, plan.value.base), cause, subject, now())
+  }
+
+  /** The base with this override, or with none, for the tenant; undefined before there is any base. */
+  async function planWith(
+    writer: StoreWriter,
+    cells: readonly Cell[],
+    tenant: string,
+    override: Override | undefined,
+  ): Promise<Parsed<BasePlan> | undefined> {
+    const held = published.base()
+    if (!held) return undefined
+    const inputs = await readBaseInputs(writer, fleet, cells)
+    const others = inputs.overrides.filter((one) => one.tenant !== tenant)
+    const overrides = override ? [...others, override] : others
+    const wish = { fleet, cells, ...inputs, overrides, current: held.document, epoch: held.epoch, now: now() }
+    return planBase({ ...wish, bounds: 'best-effort' })
   }
 
   async function unpin(writer: StoreWriter, tenant: string, cause: Cause): Promise<Parsed<void>> {
     const before = await writer.get(OVERRIDES, tenant)
     if (before?.reason !== 'pin') return refused(problem('CONFLICT', '', `tenant "${tenant}" is not pinned`))
-    if (before.generation > 0) await writer.put(OVERRIDES, tenant, { ...before, reason: 'assignment' })
+    const left: Override | undefined = before.generation > 0 ? { ...before, reason: 'assignment' } : undefined
+    const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
+    // Whether the budget allows it is for the base to say: a pin that had to be forced must not be for ever.
+    const plan = await planWith(writer, cells, tenant, left)
+    if (plan && !plan.ok) return plan
+    if (left) await writer.put(OVERRIDES, tenant, left)
     else await writer.remove(OVERRIDES, tenant)
     await recordChange(writer, { ...cause, action: 'tenant.unpin', subject: tenant }, now())
     return parsed(undefined)
@@ -100,7 +145,7 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
 
   return {
     register: (writer: StoreWriter, tenant: string, cause: Cause) => register(writer, keyOf(tenant), cause),
-    pin: (writer: StoreWriter, tenant: string, cellIds: readonly string[], cause: Cause) =>
+    pin: (writer: StoreWriter, tenant: string, cellIds: readonly string[], cause: ForcibleCause) =>
       pin(writer, keyOf(tenant), cellIds, cause),
     unpin: (writer: StoreWriter, tenant: string, cause: Cause) => unpin(writer, keyOf(tenant), cause),
   }

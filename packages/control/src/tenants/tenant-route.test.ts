@@ -17,6 +17,7 @@ test('what an operator is told of a tenant agrees with every routing vector', as
     exampleFleet(),
     () => 0,
     () => {},
+    'unused: no cell is watched',
   )
   t.after(() => observations.stop())
   for (const { name: fleet, base, overlay, cases } of VECTORS.fleets) {

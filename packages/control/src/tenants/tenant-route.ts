@@ -50,8 +50,16 @@ export function tenantRoute(
     generation: rowGeneration(snapshot, row),
     cells,
     former_cells: formerCells,
-    explanation: explain(tenant, bucket, source, cells, formerCells, base),
+    explanation:
+      explain(tenant, bucket, source, cells, formerCells, base) + throttledBecause(tenant, overlay),
   }
+}
+
+/** Of a tenant in quarantine at home. */
+function throttledBecause(tenant: string, overlay: TopologyOverlay | undefined): string {
+  const entry = overlay?.quarantined.find((one) => one.tenant === tenant)
+  if (entry?.rate_share === undefined) return ''
+  return ` It is in quarantine at home since ${entry.since}: ${entry.rate_share * 100} % of its cap is let through, as ${entry.reason}.`
 }
 
 function explain(

@@ -21,7 +21,7 @@ export function createBlastRadiusMeter(store: Store, published: Published, now: 
       if (last?.etag === base.etag && now() - last.at < KEPT_MS) return last.figures
       const rows = await store.list(TENANTS)
       const tenants = rows.rows.map(({ key, value }) => ({ tenant: key, requests: value.requests }))
-      const figures = radiusOf(base.snapshot.base, tenants)
+      const figures = radiusOf(base.document, tenants)
       last = { etag: base.etag, at: now(), figures }
       return figures
     },

@@ -1,6 +1,7 @@
 /** What the next base is to say: registry + overrides + tenants + fleet file + the base before → the base after. Pure. */
 import {
   canonicalJson,
+  type FormerOverride,
   type Parsed,
   parsed,
   type TopologyBase,
@@ -8,9 +9,14 @@ import {
 } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { type CrowdedCell, compileBase } from '@cellplane/core'
-import { planTable, type TableWish } from './plan-table.ts'
+import { keepFormerOverrides, type Released } from './former-overrides.ts'
+import { MS_PER_HOUR, planTable, type TableWish } from './plan-table.ts'
 
-export type BaseWish = TableWish & { epoch: number }
+export type BaseWish = TableWish & {
+  epoch: number
+  /** Who was let out of quarantine lately; nobody when left out, as for a base that is only checked. */
+  released?: readonly Released[]
+}
 
 export type BasePlan = {
   base: UnsignedTopologyBase
@@ -22,19 +28,22 @@ export type BasePlan = {
   crowded: CrowdedCell[]
 }
 
-/** Problems: those of `planTable` and `compileBase`. */
+/** Problems: those of `planTable`, `keepFormerOverrides` and `compileBase`. */
 export function planBase(wish: BaseWish): Parsed<BasePlan> {
   const { fleet, cells, current, now } = wish
   const planned = planTable(wish)
   if (!planned.ok) return planned
   const { table, former, notes, crowded } = planned.value
 
+  const formerOverrides = formerOverridesOf(wish)
+  if (!formerOverrides.ok) return formerOverrides
   const base = compileBase({
     fleet,
     cells,
     table,
     formerTables: former,
     overrides: wish.overrides,
+    formerOverrides: formerOverrides.value,
     tokens: tokenPolicyOf(fleet),
     epoch: wish.epoch,
     version: (current?.version ?? 0) + 1,
@@ -45,14 +54,43 @@ export function planBase(wish: BaseWish): Parsed<BasePlan> {
   return parsed({ base: base.value, isChanged, notes, crowded })
 }
 
+/** Of the base that comes after `current`, for whatever plans it. */
+export function formerOverridesOf({
+  fleet,
+  cells,
+  overrides,
+  released = [],
+  current,
+  now,
+}: Pick<BaseWish, 'fleet' | 'cells' | 'overrides' | 'released' | 'current' | 'now'>): Parsed<
+  FormerOverride[]
+> {
+  if (!current) return parsed([])
+  const retired = new Set(cells.filter((cell) => cell.state === 'retired').map((cell) => cell.slot))
+  const after = (at: number) => new Date(at + fleet.cells.retention_hours * MS_PER_HOUR).toISOString()
+  const absorber = current.quarantine.cell
+  return keepFormerOverrides({
+    former: current.former_overrides ?? [],
+    before: current.overrides,
+    next: overrides,
+    released:
+      absorber === null
+        ? []
+        : released.map(({ tenant, at }) => ({ tenant, until: after(Date.parse(at)), cell: absorber })),
+    mayAnswer: (slot) => !retired.has(slot),
+    until: after(now),
+    now,
+  })
+}
+
 /** What routers and cells need to know of the tokens; where the keys are is each one's own configuration. */
 export function tokenPolicyOf({ tokens }: FleetFile): TopologyBase['tokens'] {
   return tokens ? { issuer: tokens.issuer, audience: tokens.audience, algorithms: tokens.algorithms } : null
 }
 
-/** What a base says, apart from its number, its date and who signed it. The epoch counts: a new one has to be said. */
+/** What a base says, apart from its number, its date, who signed it and whether it was forced. The epoch counts: a new one has to be said. */
 function contentOf(base: UnsignedTopologyBase | TopologyBase): string {
-  const { version: _version, issued_at: _issuedAt, ...content } = base
+  const { version: _version, issued_at: _issuedAt, forced: _forced, ...content } = base
   if ('signature' in content) delete (content as Partial<TopologyBase>).signature
   return canonicalJson(content)
 }

@@ -8,38 +8,56 @@
  */
 import type { Cell, TopologyOverlay } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
-import { judgeFleet, type ProbeState } from '@cellplane/core'
+import {
+  type CellHealth,
+  type FleetVerdict,
+  type Freeze,
+  hasSettled,
+  type JudgedCell,
+  judgeFleet,
+  type Operator,
+} from '@cellplane/core'
 
 export type Marks = TopologyOverlay['unhealthy']
-export type OverlayPlan = { unhealthy: Marks; isFrozen: boolean; reason: string }
+
+export type OverlayPlan = { unhealthy: Marks } & Pick<FleetVerdict, 'freeze' | 'isTooMany'>
+
+export type Judging = {
+  fleet: Pick<FleetFile, 'health'>
+  /** What is seen of a slot. */
+  healthOf: (slot: number) => CellHealth
+  /** Of the plan before. */
+  freeze: Freeze
+  operator: Operator
+  /** By the clock of the healths. */
+  now: number
+}
 
 /** The overlay's own limit. */
 const REASON_LENGTH_MAX = 256
 
-/** `stateOf` is what probes and routers saw of a slot. */
-export function planOverlay(
-  cells: readonly Cell[],
-  stateOf: (slot: number) => ProbeState,
-  current: Marks,
-  fleet: FleetFile,
-): OverlayPlan {
+export function planOverlay(cells: readonly Cell[], current: Marks, judging: Judging): OverlayPlan {
+  const { fleet, healthOf, operator, now } = judging
   const marked = new Map(current.map((mark) => [mark.slot, mark]))
   const published = cells.filter((cell) => ['active', 'draining', 'drained'].includes(cell.state))
-  const seen = published.map((cell) => ({
+  const judged = published.map((cell) => ({
     cell,
     slot: cell.slot,
-    state: remembered(stateOf(cell.slot), marked.get(cell.slot)),
+    isMarked: marked.has(cell.slot),
+    health: remembered(healthOf(cell.slot), marked.get(cell.slot)),
   }))
-  const isJudged = ({ cell }: { cell: Cell }) => cell.state === 'active' && cell.role === 'serving'
+  const isTogether = ({ cell }: { cell: Cell }) => cell.state === 'active' && cell.role === 'serving'
+  const isOutAlone = (one: JudgedCell) =>
+    operator === 'frozen' ? one.isMarked : one.health.verdict === 'unhealthy' && hasSettled(one, now)
 
-  const verdict = judgeFleet(seen.filter(isJudged), fleet.health)
-  const others = seen
-    .filter((one) => !isJudged(one) && one.state.health === 'unhealthy')
-    .map(({ slot, state }) => ({ slot, since: state.since, reason: state.reason }))
-  const unhealthy = [...verdict.unhealthy, ...others]
+  const verdict = judgeFleet(judged.filter(isTogether), judging.freeze, operator, fleet.health, now)
+  const alone = judged.filter((one) => !isTogether(one) && isOutAlone(one)).map(({ slot }) => slot)
+  const out = new Set([...verdict.out, ...alone])
+  const unhealthy = judged
+    .filter(({ slot }) => out.has(slot))
     .sort((a, b) => a.slot - b.slot)
     .map(
-      ({ slot, since, reason }) =>
+      ({ slot, health: { since, reason } }) =>
         // A mark keeps its first reason: routers need no news of the hundredth failed probe.
         marked.get(slot) ?? {
           slot,
@@ -47,7 +65,7 @@ export function planOverlay(
           reason: reason.slice(0, REASON_LENGTH_MAX),
         },
     )
-  return { unhealthy, isFrozen: verdict.isFrozen, reason: verdict.reason }
+  return { unhealthy, freeze: verdict.freeze, isTooMany: verdict.isTooMany }
 }
 
 /** Whether routers have to hear of it. */
@@ -55,7 +73,8 @@ export function isSameMarks(a: Marks, b: Marks): boolean {
   return a.length === b.length && a.every((mark, i) => mark.slot === b[i]?.slot)
 }
 
-function remembered(state: ProbeState, mark: Marks[number] | undefined): ProbeState {
-  if (state.health !== 'unknown' || !mark) return state
-  return { ...state, health: 'unhealthy', since: Date.parse(mark.since), reason: mark.reason }
+function remembered(health: CellHealth, mark: Marks[number] | undefined): CellHealth {
+  if (health.verdict !== 'unknown' || !mark) return health
+  const { since, reason } = mark
+  return { ...health, verdict: 'unhealthy', ground: 'monitor', since: Date.parse(since), reason }
 }

@@ -30,7 +30,7 @@ import {
 import { boundedCells, crowdedHomes, tenantLoad } from '../tenants/tenant-load.ts'
 import { type FormerTable, isSameTable, keepFormerTables } from './former-tables.ts'
 
-const MS_PER_HOUR = 3_600_000
+export const MS_PER_HOUR = 3_600_000
 
 export type TableWish = {
   fleet: FleetFile
@@ -160,7 +160,7 @@ function policyProblem(fleet: FleetFile, current: TopologyBase | null): Parsed<n
   }
 }
 
-function tablesOf(base: TopologyBase): Parsed<{ table: Uint16Array; former: FormerTable[] }> {
+export function tablesOf(base: TopologyBase): Parsed<{ table: Uint16Array; former: FormerTable[] }> {
   const decode = (text: string) => decodeTable(text, base.hash.buckets, base.shard_size)
   const table = decode(base.table)
   if (!table.ok) return table

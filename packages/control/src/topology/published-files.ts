@@ -26,7 +26,7 @@ export function createPublishedFiles(folder: string) {
     /** Brings the files to what is published. Safe to repeat: one that failed is written by the next call. */
     async sync(published: Published): Promise<void> {
       await mkdir(folder, { recursive: true })
-      await write(BASE_FILE, published.base())
+      await write(BASE_FILE, published.baseFor())
       await write(OVERLAY_FILE, published.overlay())
     },
   }

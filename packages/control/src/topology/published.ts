@@ -4,22 +4,38 @@
  * Every reader of the API is answered from here, so the topology is there when the store is not. A document gets in as
  * it gets into a router: through `acceptBase` and `acceptOverlay`, signature and age included. So a row that was
  * corrupted is refused here, and what is held stays.
+ *
+ * While a base is in its wave there are two: the newest, which is decided and which one router has, and the one before it,
+ * for everybody else. Whoever decides takes the newest; whoever hands out documents asks for whom.
  */
 import { createHash } from 'node:crypto'
 import {
   formatProblems,
   type Parsed,
   parsed,
+  type TopologyBase,
   type TopologyOverlay,
   type TrustedKeys,
 } from '@cellplane/contract'
 import { acceptBase, acceptOverlay, type Snapshot } from '@cellplane/core'
 import { createBell } from '../bell.ts'
-import { BASES, CURRENT_KEY, OVERLAYS, VERSIONS } from '../store/collections.ts'
+import {
+  BASES,
+  CURRENT_KEY,
+  OVERLAYS,
+  type StoredWave,
+  VERSIONS,
+  versionKey,
+  WAVE_KEY,
+  WAVES,
+} from '../store/collections.ts'
 import { type StoreReader, StoreRowInvalid } from '../store/store.ts'
 
 export type HeldDocument = { epoch: number; version: number; issuedAt: string; text: string; etag: string }
-export type HeldBase = HeldDocument & { snapshot: Snapshot }
+/** The whole document too: the next one is planned from it. */
+export type HeldBase = HeldDocument & { document: TopologyBase; snapshot: Snapshot }
+/** A base that one router has; `held` is what the others have meanwhile. */
+export type HeldWave = StoredWave & { held: HeldBase }
 export type HeldOverlay = HeldDocument & { overlay: TopologyOverlay }
 
 export type Published = ReturnType<typeof createPublished>
@@ -27,6 +43,7 @@ export type Published = ReturnType<typeof createPublished>
 export function createPublished(keys: TrustedKeys, fleet: string) {
   let base: HeldBase | null = null
   let overlay: HeldOverlay | null = null
+  let wave: HeldWave | null = null
   const changed = createBell()
 
   /** A document that is not newer than what is held is no news and no problem. */
@@ -37,25 +54,51 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     )
   }
 
-  function takeBase(text: string): Parsed<HeldBase> {
-    const snapshot = acceptBase(base?.snapshot ?? null, text, keys, fleet)
-    if (!snapshot.ok) return snapshot
-    base = { ...held(text, snapshot.value.base), snapshot: snapshot.value }
+  function takeBase(text: string, begun: StoredWave | null = null): Parsed<HeldBase> {
+    const accepted = acceptBase(base?.document ?? null, text, keys, fleet)
+    if (!accepted.ok) return accepted
+    wave = begun && base ? { ...begun, held: base } : null
+    base = { ...held(text, accepted.value.document), ...accepted.value }
     changed.ring()
     return parsed(base)
   }
 
   function takeOverlay(text: string): Parsed<HeldOverlay> {
     if (!base) throw new Error('an overlay refines a base; none is held')
-    const accepted = acceptOverlay(overlay?.overlay ?? null, base.snapshot, text, keys)
+    const accepted = acceptOverlay(overlay?.overlay ?? null, text, keys, fleet)
     if (!accepted.ok) return accepted
     overlay = { ...held(text, accepted.value), overlay: accepted.value }
     changed.ring()
     return parsed(overlay)
   }
 
+  function endWave(): void {
+    if (!wave) return
+    wave = null
+    changed.ring()
+  }
+
+  /** What the store says of a wave. One whose former base cannot be had has nothing to show to the others, and is over. */
+  async function refreshWave(store: StoreReader): Promise<void> {
+    const stored = await store.get(WAVES, WAVE_KEY)
+    if (!base || !stored || versionKey(stored.base) !== versionKey(base)) return endWave()
+    if (wave && versionKey(wave.base) === versionKey(stored.base)) return
+    const row = await store.get(BASES, versionKey(stored.former))
+    const former = row && acceptBase(null, row.text, keys, fleet)
+    if (!former?.ok) return endWave()
+    wave = { ...stored, held: { ...held(row!.text, former.value.document), ...former.value } }
+    changed.ring()
+  }
+
   return {
+    /** The newest. While it is watched at one router, the others have an older one. */
     base: (): HeldBase | null => base,
+    wave: (): HeldWave | null => wave,
+    /** What a router is to have; without its name, what all but one have. */
+    baseFor: (router?: string): HeldBase | null => (wave && router !== wave.canary ? wave.held : base),
+    endWave,
+    /** Whose documents are believed. They change when keys are replaced. */
+    keys,
     overlay: (): HeldOverlay | null => overlay,
     /** Rings when either document was replaced. */
     changed,
@@ -73,6 +116,7 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
           : { ok: false, problems: [{ code: 'NOT_FOUND', path: '', message: 'the row is missing' }] }
         if (!taken.ok) throw invalid(BASES.table, head.key, taken)
       }
+      await refreshWave(store)
       const stored = await store.get(OVERLAYS, CURRENT_KEY)
       if (base && stored && !isKnown(overlay, stored)) {
         const taken = takeOverlay(stored.text)

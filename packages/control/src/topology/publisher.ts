@@ -1,27 +1,41 @@
 /**
- * Publishing: plan → sign → check → store → show. The plan says all there is to decide; from then on nothing is.
+ * Publishing: plan → check → sign → store → show. The plan says all there is to decide; from then on nothing is.
  *
- * The check is the consumers' own: a document that `acceptBase` would refuse at a router is refused here, before it is
- * stored. It is shown (API, push, files) only after it is stored, so that no router can hold what a restart forgets.
+ * The checks are the consumers' own and more: what exceeds the budget is refused unless an operator gave leave for it, and
+ * a document that `acceptBase` would refuse at a router is refused here, before it is stored. It is shown (API, push, files) only after it is stored, so that no router can hold what a restart forgets.
  */
 import {
   type Cell,
   formatProblems,
   type Parsed,
   parsed,
+  problem,
+  refused,
   signDocument,
   type TopologyBase,
   type TrustedKeys,
+  type UnsignedTopologyBase,
   type UnsignedTopologyOverlay,
 } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { acceptBase, acceptOverlay, type CrowdedCell, diffBases } from '@cellplane/core'
 import type { ControlConfig } from '../config.ts'
-import { AUDIT, BASES, CURRENT_KEY, OVERLAYS, VERSIONS, versionKey } from '../store/collections.ts'
+import {
+  AUDIT,
+  BASES,
+  CURRENT_KEY,
+  OVERLAYS,
+  type StoredWave,
+  VERSIONS,
+  versionKey,
+} from '../store/collections.ts'
 import type { Store, StoreWriter } from '../store/store.ts'
 import type { BaseInputs } from './base-inputs.ts'
+import { createBudgetCheck } from './budget-check.ts'
+import { useGrant } from './force-grant.ts'
 import { planBase } from './plan-base.ts'
-import type { Published } from './published.ts'
+import type { HeldBase, Published } from './published.ts'
+import type { Rollout } from './rollout.ts'
 
 /** Bases kept in the store, for `topology diff` and for a way back. */
 export const BASES_KEPT = 50
@@ -37,14 +51,55 @@ export type PublisherOptions = {
   keys: TrustedKeys
 }
 
+/** The text of a base, and its wave when it goes to one router first. */
+type StoredBase = { text: string; wave: StoredWave | null }
+
+/** `notes` are for the list of versions. `commit` writes what belongs to the base, in its transaction and once it was accepted. */
+export type PlannedBase = { base: UnsignedTopologyBase; notes: string[]; commit?: () => Promise<void> }
+
+/** Whether a base goes to one router first, decided in the transaction that stores it. */
+export type BeginWave = Rollout['begin']
+export const toAllAtOnce: BeginWave = async () => null
+
 export type Publisher = ReturnType<typeof createPublisher>
 
 export function createPublisher(options: PublisherOptions) {
   const { store, published, fleet, signingKey, keys } = options
+  const checkBudget = createBudgetCheck(fleet)
   let crowded: readonly CrowdedCell[] = []
+
+  function isSigned({ signature }: Pick<TopologyBase, 'signature'>): boolean {
+    return signature.key_id === signingKey.id
+  }
+
+  async function signAndStore(
+    writer: StoreWriter,
+    base: UnsignedTopologyBase,
+    notes: string[],
+    begin: BeginWave,
+    now: number,
+  ): Promise<Parsed<StoredBase>> {
+    const held = published.base()
+    const signed = signDocument(base, signingKey.id, signingKey.privateKey)
+    const text = JSON.stringify(signed)
+    const check = acceptBase(held?.document ?? null, text, keys, fleet.fleet)
+    if (!check.ok) return check
+    await storeBase(writer, text, signed, held?.document ?? null, notes)
+    return parsed({ text, wave: await begin(writer, held, signed, now) })
+  }
+
+  function take(stored: Parsed<StoredBase | null>): Parsed<boolean> {
+    if (!stored.ok) return stored
+    if (stored.value === null) return parsed(false)
+    mustTake(published.takeBase(stored.value.text, stored.value.wave))
+    return parsed(true)
+  }
+
   return {
     /** Cells with more tenants than their bound, as of the last plan. */
     crowded: (): readonly CrowdedCell[] => crowded,
+    /** Whether a document has the signature of the key that signs now; one that is signed with the former key is due. */
+    signed: isSigned,
     /** Without the lease nothing is planned, and what was found before is no news. */
     forget(): void {
       crowded = []
@@ -52,19 +107,21 @@ export function createPublisher(options: PublisherOptions) {
 
     /**
      * Publishes a base when it would say something new. `read` gives what the base is made of, inside the transaction.
-     * The value says whether it did; problems are those of `planBase` and `acceptBase`.
+     * The value says whether it did; problems are those of `planBase` and `acceptBase`, and BUDGET_EXCEEDED. `begin` says
+     * whether it goes to one router first.
      */
     async publishBase(
       read: (writer: StoreWriter) => Promise<BaseInputs & { cells: Cell[] }>,
       epoch: number,
       now: number,
+      begin: BeginWave = toAllAtOnce,
     ): Promise<Parsed<boolean>> {
-      const current = published.base()?.snapshot ?? null
-      const stored = await store.write(async (writer): Promise<Parsed<string | null>> => {
+      const held = published.base()
+      const stored = await store.write(async (writer): Promise<Parsed<StoredBase | null>> => {
         const plan = planBase({
           ...(await read(writer)),
           fleet,
-          current: current?.base ?? null,
+          current: held?.document ?? null,
           epoch,
           now,
           // Tenants come as they like; a base that is refused for it could not take a failed cell out either.
@@ -72,18 +129,37 @@ export function createPublisher(options: PublisherOptions) {
         })
         if (!plan.ok) return plan
         crowded = plan.value.crowded
-        if (!plan.value.isChanged) return parsed(null)
-        const signed = signDocument(plan.value.base, signingKey.id, signingKey.privateKey)
-        const text = JSON.stringify(signed)
-        const check = acceptBase(current, text, keys, fleet.fleet)
-        if (!check.ok) return check
-        await storeBase(writer, text, signed, current?.base ?? null, plan.value.notes)
-        return parsed(text)
+        const { base, isChanged, notes } = plan.value
+        if (!isChanged && held && isSigned(held.document)) return parsed(null)
+        const excesses = await checkBudget(writer, held, base)
+        const leave = await useGrant(writer, excesses, now)
+        if (!leave.ok) return leave
+        const next = excesses.length > 0 ? { ...base, forced: true as const } : base
+        return await signAndStore(writer, next, notes, begin, now)
       })
-      if (!stored.ok) return stored
-      if (stored.value === null) return parsed(false)
-      mustTake(published.takeBase(stored.value))
-      return parsed(true)
+      return take(stored)
+    },
+
+    /**
+     * Publishes a base that was planned otherwise, such as one that goes back. `forced`: over the budget, and somebody
+     * answers for it.
+     */
+    async publishPlanned(
+      plan: (writer: StoreWriter, held: HeldBase) => Promise<Parsed<PlannedBase>>,
+      begin: BeginWave,
+      now: number,
+    ): Promise<Parsed<boolean>> {
+      const held = published.base()
+      if (!held) return refused(problem('NO_TOPOLOGY', '', 'no base has been published yet'))
+      const stored = await store.write(async (writer): Promise<Parsed<StoredBase>> => {
+        const planned = await plan(writer, held)
+        if (!planned.ok) return planned
+        const { base, notes, commit } = planned.value
+        const stored = await signAndStore(writer, base, notes, begin, now)
+        if (stored.ok) await commit?.()
+        return stored
+      })
+      return take(stored)
     },
 
     async publishOverlay(unsigned: UnsignedTopologyOverlay): Promise<Parsed<boolean>> {
@@ -91,7 +167,7 @@ export function createPublisher(options: PublisherOptions) {
       if (!base) return parsed(false)
       const signed = signDocument(unsigned, signingKey.id, signingKey.privateKey)
       const text = JSON.stringify(signed)
-      const check = acceptOverlay(published.overlay()?.overlay ?? null, base.snapshot, text, keys)
+      const check = acceptOverlay(published.overlay()?.overlay ?? null, text, keys, fleet.fleet)
       if (!check.ok) return check
       await store.write((writer) =>
         writer.put(OVERLAYS, CURRENT_KEY, { epoch: signed.epoch, version: signed.version, text }),

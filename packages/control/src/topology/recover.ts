@@ -13,7 +13,7 @@
  *                                                                hold; its marks are the file's, or come from health alone
  */
 import type { TopologyBase, TrustedKeys } from '@cellplane/contract'
-import { acceptBase, acceptOverlay, type Snapshot } from '@cellplane/core'
+import { acceptBase, acceptOverlay } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import {
   BASES,
@@ -42,7 +42,7 @@ export type RecoverInput = {
 export async function recoverTopology(input: RecoverInput): Promise<number> {
   const { store, published, fleet, now } = input
   const settings = await store.get(SETTINGS, SETTINGS_KEY)
-  const file = fileSnapshot(input)?.base
+  const file = fileBase(input)
 
   let lostOverlay: StoreRowInvalid | undefined
   try {
@@ -89,20 +89,20 @@ async function refreshBase(input: RecoverInput, file: TopologyBase | undefined):
 
 /** With the newest one that can be had, for its marks; it may be older than the lost one, and health corrects it. */
 async function replaceOverlay(writer: StoreWriter, input: RecoverInput): Promise<void> {
-  const { published, overlayFileText, keys } = input
-  const base = published.base()
+  const { published, overlayFileText, keys, fleet } = input
   const text = published.overlay()?.text ?? overlayFileText
-  const overlay = base && text !== undefined ? acceptOverlay(null, base.snapshot, text, keys) : undefined
+  const isRefining = published.base() !== null && text !== undefined
+  const overlay = isRefining ? acceptOverlay(null, text, keys, fleet) : undefined
   if (!overlay?.ok) return writer.remove(OVERLAYS, CURRENT_KEY)
   const { epoch, version } = overlay.value
   await writer.put(OVERLAYS, CURRENT_KEY, { epoch, version, text: text! })
 }
 
 /** The file is ours to trust only by its signature, as it is anybody's. */
-function fileSnapshot({ fileText, keys, fleet }: RecoverInput): Snapshot | undefined {
+function fileBase({ fileText, keys, fleet }: RecoverInput): TopologyBase | undefined {
   if (fileText === undefined) return undefined
-  const snapshot = acceptBase(null, fileText, keys, fleet)
-  return snapshot.ok ? snapshot.value : undefined
+  const accepted = acceptBase(null, fileText, keys, fleet)
+  return accepted.ok ? accepted.value.document : undefined
 }
 
 async function repair(input: RecoverInput, corrupt: StoreRowInvalid): Promise<void> {

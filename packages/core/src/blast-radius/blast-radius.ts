@@ -46,10 +46,7 @@ export function blastRadius(
     counted_over: isOverTenants ? 'tenants' : 'buckets',
     count: isOverTenants ? tenants.length : hash.buckets,
     worst_cell: worst(impacts, 'touched'),
-    worst_pair: worst(
-      tally.pairsToLookAt().map((pair) => tally.impactOf(pair)),
-      'lost',
-    ),
+    worst_pair: worst(tally.pairImpacts(), 'lost'),
     cells: impacts,
     ideal: {
       cell_touched: placed === 0 ? 0 : Math.min(1, shardSize / placed),
@@ -70,7 +67,7 @@ type Weight = { tenants: number; traffic: number }
  * wholly is what each takes alone (shards of one cell) and the shards of exactly the two. So only pairs that meet in
  * a shard need a sum of their own: with shards of two, tens of thousands rather than all half a million.
  */
-function startTally({ cells }: PlacedFleet) {
+export function startTally({ cells }: Pick<PlacedFleet, 'cells'>) {
   const cellOfSlot = new Map(cells.map(({ slot }, cell) => [slot, cell]))
   const touched = cells.map(none)
   const lostAlone = cells.map(none)
@@ -103,8 +100,9 @@ function startTally({ cells }: PlacedFleet) {
 
   return {
     impactOf,
-    add(slots: Iterable<number>, requests: number): void {
-      const weight = { tenants: 1, traffic: requests }
+    /** One tenant, or all of one bucket: `requests` is what they have together. */
+    add(slots: Iterable<number>, requests: number, tenants = 1): void {
+      const weight = { tenants, traffic: requests }
       const shard = Array.from(slots, (slot) => {
         const cell = cellOfSlot.get(slot)
         if (cell === undefined)
@@ -121,8 +119,8 @@ function startTally({ cells }: PlacedFleet) {
         }
       }
     },
-    /** Every pair that meets in a shard, and the two cells that lose most alone: no other pair can be worse. */
-    pairsToLookAt(): [number, number][] {
+    /** Of every pair that meets in a shard, and of the two cells that lose most alone: no other pair can be worse. */
+    pairImpacts(): Impact[] {
       const n = cells.length
       const pairs = Array.from(meeting.keys(), (key): [number, number] => [Math.floor(key / n), key % n])
       const heaviest = cells
@@ -130,7 +128,7 @@ function startTally({ cells }: PlacedFleet) {
         .sort((a, b) => lostAlone[b]!.traffic - lostAlone[a]!.traffic)
       const [first, second] = heaviest
       if (first !== undefined && second !== undefined) pairs.push([first, second])
-      return pairs
+      return pairs.map(impactOf)
     },
   }
 }

@@ -37,6 +37,20 @@ test('a request that was answered elsewhere clears its tenant of that crash, onc
   assert.equal(crash(suspects, 1, 'a').suspended, null)
 })
 
+test('those with crashes on them are told, the suspended ones first, each with when it had sent', () => {
+  const suspects = createCrashSuspects()
+  const first = suspects.recordCrash([{ tenant: 'a', requests: 1, sentMsBefore: 3 }], 0)
+  const second = suspects.recordCrash([{ tenant: 'a', requests: 1, sentMsBefore: 5 }], 1)
+  suspects.recordCrash([{ tenant: 'b', requests: 1 }], 2)
+  const [a, b] = suspects.charged(2)
+  assert.deepEqual(a!.charges, [
+    { crash: first.crash, sentMsBefore: 3 },
+    { crash: second.crash, sentMsBefore: 5 },
+  ])
+  assert.deepEqual([a!.suspension?.tenant, b!.tenant, b!.suspension], ['a', 'b', null])
+  assert.equal(suspects.charged(1).length, 1)
+})
+
 test('an answer that comes after the suspension ends it', () => {
   const suspects = createCrashSuspects()
   crash(suspects, 0, 'a')

@@ -50,7 +50,12 @@ export const CRASH_POLICY: CrashPolicy = {
 }
 
 /** A tenant with requests under way at a crash. */
-export type Suspect = { tenant: string; requests: number }
+export type Suspect = {
+  tenant: string
+  requests: number
+  /** How long before the crash the last of them was sent. */
+  sentMsBefore?: number
+}
 
 export type Suspension = { tenant: string; since: number; until: number; crashes: number }
 
@@ -73,9 +78,18 @@ export type CrashSuspects = {
   readonly suspended: ReadonlySet<string>
   readonly suspensions: Suspension[]
   readonly accountCount: number
+  /** Those with the most crashes on them, at most `max`, the suspended ones first. */
+  charged(max: number): ChargedTenant[]
 }
 
-type Charge = { crash: number; at: number; weight: number; requests: number }
+/** A tenant with the crashes that are on its account. */
+export type ChargedTenant = {
+  tenant: string
+  suspension: Suspension | null
+  charges: { crash: number; sentMsBefore: number }[]
+}
+
+type Charge = { crash: number; at: number; weight: number; requests: number; sentMsBefore: number }
 
 type Account = {
   tenant: string
@@ -161,8 +175,8 @@ export function createCrashSuspects(policy: CrashPolicy = CRASH_POLICY): CrashSu
       dropOldCharges(now)
       const charged = suspects
         .slice(0, policy.suspectsMax)
-        .map(({ tenant, requests }, rank) =>
-          charge(tenant, { crash, at: now, weight: 1 / (1 + rank), requests }),
+        .map(({ tenant, requests, sentMsBefore = 0 }, rank) =>
+          charge(tenant, { crash, at: now, weight: 1 / (1 + rank), requests, sentMsBefore }),
         )
       const leader = leaderOf(charged, policy)
       const suspension = leader && suspend(leader, now)
@@ -184,7 +198,7 @@ export function createCrashSuspects(policy: CrashPolicy = CRASH_POLICY): CrashSu
       for (const account of accounts.values()) {
         if (!account.suspension || account.suspension.until > now) continue
         released.push(account.tenant)
-        account.charges = [{ crash: ++crashes, at: now, weight: 1, requests: 1 }]
+        account.charges = [{ crash: ++crashes, at: now, weight: 1, requests: 1, sentMsBefore: 0 }]
         release(account)
       }
       dropOldCharges(now)
@@ -200,11 +214,27 @@ export function createCrashSuspects(policy: CrashPolicy = CRASH_POLICY): CrashSu
     get accountCount() {
       return accounts.size
     },
+    charged: (max) =>
+      [...accounts.values()]
+        .sort(
+          (a, b) =>
+            Number(b.suspension !== null) - Number(a.suspension !== null) ||
+            b.charges.length - a.charges.length,
+        )
+        .slice(0, max)
+        .map(({ tenant, suspension, charges }) => ({
+          tenant,
+          suspension,
+          charges: charges.map(({ crash, sentMsBefore }) => ({ crash, sentMsBefore })),
+        })),
   }
 }
 
 /** Who explains the crash at which all of these were under way; null when it cannot be told yet. The last sender first. */
-function leaderOf(charged: readonly Account[], { commonMax, leadMin }: CrashPolicy): Account | null {
+export function leaderOf<A extends { charges: readonly { weight: number }[] }>(
+  charged: readonly A[],
+  { commonMax, leadMin }: Pick<CrashPolicy, 'commonMax' | 'leadMin'>,
+): A | null {
   const most = Math.max(0, ...charged.map(({ charges }) => charges.length))
   if (most < 2) return null
   const common = charged.filter(({ charges }) => charges.length === most)
@@ -214,6 +244,6 @@ function leaderOf(charged: readonly Account[], { commonMax, leadMin }: CrashPoli
   return isClear ? first! : null
 }
 
-function scoreOf({ charges }: Account): number {
+function scoreOf({ charges }: { charges: readonly { weight: number }[] }): number {
   return charges.reduce((sum, { weight }) => sum + weight, 0)
 }

@@ -28,6 +28,8 @@ export type MatchedRoute = {
   readonly delivery: Delivery
   /** Of a cell's ceilings, what requests of this route may fill: see `shareOfPriority`. */
   readonly ceilingShare: number
+  /** After so long without a byte of an answer a read may be hedged; 0: never. */
+  readonly hedgeAfterMs: number
   /** The slot that an id in the path names, or -1. */
   readonly wantedSlot: number
 }
@@ -44,6 +46,7 @@ export function compileRoutes(
     failover,
     delivery,
     ceilingShare: shareOfPriority('normal', isHighInUse),
+    hedgeAfterMs: 0,
     wantedSlot: -1,
   })
   return {
@@ -55,6 +58,7 @@ export function compileRoutes(
         failover: route.failover,
         delivery: route.delivery ?? delivery,
         ceilingShare: shareOfPriority(route.priority ?? 'normal', isHighInUse),
+        hedgeAfterMs: route.hedge_after_ms ?? 0,
         wantedSlot: -1,
       },
     })),

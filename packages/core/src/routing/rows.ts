@@ -6,8 +6,9 @@
  */
 import type { Override } from '@cellplane/contract'
 import { bucketOf, hashKeySigned } from '../hash/bucket.ts'
+import { formerOverrideOf } from '../topology/former-overrides.ts'
 import { findOverride } from '../topology/override-index.ts'
-import { INDEX_NONE, type RoutingIndex } from '../topology/routing-index.ts'
+import { INDEX_NONE, OVERRIDE_REASONS, type RoutingIndex } from '../topology/routing-index.ts'
 
 export type RowSource = 'table' | Override['reason']
 
@@ -33,14 +34,14 @@ export function shardOf(index: RoutingIndex, row: number): readonly number[] {
 }
 
 /**
- * Cells that are not in the key's shard, but were by the table or a former table, so that they may hold something of
- * it. Newest first. For a key with an override that includes what the table itself says.
+ * Cells that are not in the key's shard, but were by a former override, the table or a former table, so that they may hold
+ * something of it: what it had by name first, then what its bucket has and had, each newest first.
  */
 export function formerShardOf(index: RoutingIndex, key: string): number[] {
   const { seed, buckets, shardSize } = index
   const bucket = bucketOf(key, seed, buckets)
   const current = shardOf(index, shardRow(index, key))
-  const former = new Set<number>()
+  const former = new Set<number>(formerOverrideOf(index.formerOverrides, key, hashKeySigned(key, seed)))
   for (const table of [index.members, ...index.formerTables]) {
     for (const cell of table.subarray(bucket * shardSize, (bucket + 1) * shardSize)) former.add(cell)
   }
@@ -58,10 +59,12 @@ export function shardsOf(index: RoutingIndex, row: number, key: string): readonl
 
 export function rowSource(index: RoutingIndex, row: number): RowSource {
   if (row < index.buckets) return 'table'
-  return row === index.quarantineRow ? 'quarantine' : index.overrides[row - index.buckets]!.reason
+  return row === index.quarantineRow
+    ? 'quarantine'
+    : OVERRIDE_REASONS[index.overrideReasons[row - index.buckets]!]!
 }
 
 /** The generation that the row's home has for the tenant; 0 where nothing was assigned. */
 export function rowGeneration(index: RoutingIndex, row: number): number {
-  return row < index.buckets ? 0 : (index.overrides[row - index.buckets]?.generation ?? 0)
+  return row < index.buckets ? 0 : (index.overrideGenerations[row - index.buckets] ?? 0)
 }

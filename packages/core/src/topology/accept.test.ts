@@ -29,12 +29,12 @@ const TEXT = signed(BASE)
 const CURRENT = accepted(null, TEXT)
 
 function accepted(current: Snapshot | null, text: string): Snapshot {
-  return unwrap(acceptBase(current, text, KEYS, 'shop'))
+  return unwrap(acceptBase(current?.base ?? null, text, KEYS, 'shop')).snapshot
 }
 
 /** The codes of the refusal; empty when the document was accepted. */
 function refusal(text: string, current: Snapshot | null = CURRENT, fleet = 'shop'): string[] {
-  const result = acceptBase(current, text, KEYS, fleet)
+  const result = acceptBase(current?.base ?? null, text, KEYS, fleet)
   return result.ok ? [] : result.problems.map((p) => p.code)
 }
 
@@ -191,10 +191,10 @@ describe('an overlay', () => {
     ...more,
   })
   const take = (current: TopologyOverlay | null, text: string) => {
-    const result = acceptOverlay(current, CURRENT, text, KEYS)
+    const result = acceptOverlay(current, text, KEYS, 'shop')
     return result.ok ? result.value : result.problems[0]!.code
   }
-  const held = (slots: number[]) => unwrap(acceptOverlay(null, CURRENT, signed(overlay(3, slots)), KEYS))
+  const held = (slots: number[]) => unwrap(acceptOverlay(null, signed(overlay(3, slots)), KEYS, 'shop'))
 
   test('is accepted and refused by the rules of a base', () => {
     const current = held([1])

@@ -7,7 +7,8 @@
  * about age, and a misfit is known to be the publisher's.
  *
  * Age is the pair (epoch, version). Any newer document will do, not only the next: a router that was away for long
- * takes the newest, and a restored store wins by its epoch.
+ * takes the newest, and a restored store wins by its epoch. The next one is doubted (`check/guard.ts`) when it changes more
+ * at once than the budget allows.
  */
 import {
   type Parsed,
@@ -22,41 +23,70 @@ import {
   type TrustedKeys,
   verifyDocument,
 } from '@cellplane/contract'
-import { buildSnapshot, type Snapshot } from './snapshot.ts'
+import { type GuardedBase, guardSuccessor } from '../check/guard.ts'
+import { openSnapshot, type PackedSnapshot, packSnapshot, type Snapshot } from './snapshot.ts'
+
+/** What is compared with a newer document; a held document is one. */
+export type Held = Pick<TopologyBase | TopologyOverlay, 'epoch' | 'version' | 'signature'>
+
+/** With `guarded`, a direct successor is doubted as well; a publisher, which has checked it, leaves that out. */
+export type HeldBase = Held & { readonly guarded?: GuardedBase | undefined }
+
+export type AcceptedBase = {
+  readonly document: TopologyBase
+  readonly snapshot: Snapshot
+}
 
 /**
  * Problems beyond those of the parsers: TOPOLOGY_OTHER_FLEET, TOPOLOGY_KEY_UNKNOWN, TOPOLOGY_SIGNATURE_INVALID,
- * TOPOLOGY_UNCHANGED (the document that is held already: no fault), TOPOLOGY_OLDER, TOPOLOGY_NO_CELLS, and the
+ * TOPOLOGY_UNCHANGED (the document that is held already: no fault), TOPOLOGY_OLDER, TOPOLOGY_NO_CELLS, BUDGET_EXCEEDED, and the
  * misfits of `buildRoutingIndex`.
  */
 export function acceptBase(
-  current: Snapshot | null,
+  held: HeldBase | null,
   text: string,
   keys: TrustedKeys,
   fleet: string,
-): Parsed<Snapshot> {
-  const base = acceptDocument(current?.base ?? null, parseTopologyText(text, parseTopologyBase), keys, fleet)
+): Parsed<AcceptedBase> {
+  const read = readBase(held, text, keys, fleet)
+  if (!read.ok) return read
+  const { document, packed } = read.value
+  return parsed({ document, snapshot: openSnapshot(packed) })
+}
+
+/** All of `acceptBase` that grows with the document: its result can be handed over by whoever did it. */
+export function readBase(
+  held: HeldBase | null,
+  text: string,
+  keys: TrustedKeys,
+  fleet: string,
+): Parsed<{ document: TopologyBase; packed: PackedSnapshot }> {
+  const base = acceptDocument(held, parseTopologyText(text, parseTopologyBase), keys, fleet)
   if (!base.ok) return base
-  if (!base.value.cells.some((cell) => cell.state === 'active' && cell.role === 'serving')) {
+  const document = base.value
+  if (!document.cells.some((cell) => cell.state === 'active' && cell.role === 'serving')) {
     return refused(
       problem('TOPOLOGY_NO_CELLS', 'cells', 'no cell is active; such a document would stop all traffic'),
     )
   }
-  return buildSnapshot(base.value)
+  const packed = packSnapshot(document)
+  if (!packed.ok) return packed
+  const doubts = guardSuccessor(held?.guarded, packed.value.base, packed.value.index)
+  return doubts.length > 0 ? { ok: false, problems: doubts } : parsed({ document, packed: packed.value })
 }
 
 /** The same for an overlay. It may name slots that the base lacks (the two travel apart): those marks have no effect. */
 export function acceptOverlay(
-  current: TopologyOverlay | null,
-  snapshot: Snapshot,
+  held: Held | null,
   text: string,
   keys: TrustedKeys,
+  fleet: string,
 ): Parsed<TopologyOverlay> {
-  return acceptDocument(current, parseTopologyText(text, parseTopologyOverlay), keys, snapshot.base.fleet)
+  return acceptDocument(held, parseTopologyText(text, parseTopologyOverlay), keys, fleet)
 }
 
 function acceptDocument<T extends TopologyBase | TopologyOverlay>(
-  current: T | null,
+  held: Held | null,
   document: Parsed<T>,
   keys: TrustedKeys,
   fleet: string,
@@ -72,21 +102,21 @@ function acceptDocument<T extends TopologyBase | TopologyOverlay>(
     )
   }
   const genuine = verifyDocument(document.value, keys)
-  if (!genuine.ok || !current) return genuine
+  if (!genuine.ok || !held) return genuine
   const { epoch, version, signature } = document.value
-  if (epoch > current.epoch || (epoch === current.epoch && version > current.version)) {
+  if (epoch > held.epoch || (epoch === held.epoch && version > held.version)) {
     return parsed(document.value)
   }
   const found = `(epoch ${epoch}, version ${version})`
   // Ed25519 is deterministic: one signature by one key stands for one content.
-  if (epoch === current.epoch && version === current.version && signature.value === current.signature.value) {
+  if (epoch === held.epoch && version === held.version && signature.value === held.signature.value) {
     return refused(problem('TOPOLOGY_UNCHANGED', 'version', `${found} is what is held already`))
   }
   return refused(
     problem(
       'TOPOLOGY_OLDER',
       'version',
-      `found ${found}; expected newer than (epoch ${current.epoch}, version ${current.version}), which is held; a restored control plane begins a new epoch`,
+      `found ${found}; expected newer than (epoch ${held.epoch}, version ${held.version}), which is held; a restored control plane begins a new epoch`,
     ),
   )
 }

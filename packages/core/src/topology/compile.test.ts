@@ -14,6 +14,7 @@ function findings(cells: readonly Cell[], table: Uint16Array, more: Partial<Base
     cells,
     table,
     formerTables: [],
+    formerOverrides: [],
     overrides: [],
     tokens: null,
     epoch: 1,

@@ -5,8 +5,11 @@
  * active cells only, so that a cell which is to be drained cannot stay in the table by mistake.
  */
 import {
+  BUDGET_DEFAULTS,
   type Cell,
+  canonicalJson,
   encodeTable,
+  type FormerOverride,
   type KeyRule,
   type Override,
   type Parsed,
@@ -38,6 +41,8 @@ export type BaseInput = {
   /** Newest first. `version` is the last base in which it was the table; `until` is ISO 8601. */
   formerTables: readonly { version: number; until: string; table: Uint16Array }[]
   overrides: readonly Override[]
+  /** A tenant once. */
+  formerOverrides: readonly FormerOverride[]
   /** Who issues the tenants' tokens; null when no rule reads one. A development issuer is not in the fleet file. */
   tokens: TokenPolicy | null
   epoch: number
@@ -82,6 +87,7 @@ export function compileBase(input: BaseInput): Parsed<UnsignedTopologyBase> {
       table: encodeTable(table),
     })),
     overrides: [...input.overrides],
+    ...(input.formerOverrides.length === 0 ? {} : { former_overrides: [...input.formerOverrides] }),
     partition_key: fleet.partition_key.rules.filter(isKeyRule),
     tokens: input.tokens,
     routes: fleet.routes,
@@ -90,6 +96,7 @@ export function compileBase(input: BaseInput): Parsed<UnsignedTopologyBase> {
     limits: {
       ramp_seconds: fleet.health.ramp_seconds,
       unhealthy_share_max: fleet.health.freeze_share,
+      ...(canonicalJson(fleet.budget) === canonicalJson(BUDGET_DEFAULTS) ? {} : { budget: fleet.budget }),
     },
   }
   const problems = [...checkEndpoints(input.cells), ...checkPlaced(input.table, published)]

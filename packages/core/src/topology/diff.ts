@@ -34,6 +34,7 @@ const TOLD_APART = new Set([
   'table',
   'former_tables',
   'overrides',
+  'former_overrides',
   'routes',
 ])
 

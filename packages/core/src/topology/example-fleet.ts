@@ -64,6 +64,7 @@ export function exampleBase(change: ExampleInput = {}): UnsignedTopologyBase {
   return unwrap(
     compileBase({
       formerTables: [],
+      formerOverrides: [],
       overrides: [],
       tokens: null,
       epoch: 1,

@@ -19,9 +19,18 @@ export type HealthMarks = {
 
 /** Tenants that the overlay sends to the quarantine cell; none where there is none, or where their data would stay behind. */
 export function quarantinedTenants(snapshot: Snapshot, overlay: TopologyOverlay | null): ReadonlySet<string> {
-  // In a stateful fleet quarantine is an override with a migration.
   const canQuarantine = snapshot.base.fleet_kind === 'stateless' && snapshot.quarantineRow >= 0
-  return new Set(canQuarantine ? overlay?.quarantined.map(({ tenant }) => tenant) : [])
+  if (!canQuarantine || !overlay) return new Set()
+  return new Set(overlay.quarantined.flatMap((one) => (one.rate_share === undefined ? one.tenant : [])))
+}
+
+/** Tenants that stay where they are, and the share of their cap that they are given there. */
+export function throttledTenants(overlay: TopologyOverlay | null): ReadonlyMap<string, number> {
+  return new Map(
+    overlay?.quarantined.flatMap(({ tenant, rate_share: share }) =>
+      share === undefined ? [] : [[tenant, share] as const],
+    ),
+  )
 }
 
 /** `now` and `overlayReceivedAt` (of the last overlay, changed or not) are in ms since the epoch. */

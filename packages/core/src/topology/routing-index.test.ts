@@ -50,6 +50,14 @@ describe('a base is refused', () => {
     assert.deepEqual(findings({ former_tables: former(encodeTable(new Uint16Array(512).fill(500))) }), [])
   })
 
+  test('when a tenant has two former overrides; a cell that is gone does not matter there', () => {
+    const former = (tenant: string) => ({ tenant, cells: [0, 500], until: SINCE })
+    assert.deepEqual(findings({ former_overrides: [former('a'), former('b'), former('a')] }), [
+      'TOPOLOGY_OVERRIDE_MISFIT former_overrides[2]',
+    ])
+    assert.deepEqual(findings({ former_overrides: [former('a'), former('b')] }), [])
+  })
+
   test('when an override has an unknown cell, a cell twice, or a tenant that has another one', () => {
     const override = (tenant: string, cells: number[]) => ({
       tenant,

@@ -9,7 +9,9 @@
  *     row:      0 … buckets − 1 | buckets … + overrides | the last one
  *     what:     the table       | overrides, in order   | the quarantine cell, where there is one
  *
- * An index is built once for a document and never changes; a newer document gets a newer index.
+ * It is made in two steps. `packIndex` checks the base and does all that grows with buckets and overrides; what it gives
+ * is numbers and typed arrays, so that whoever read the base aside can hand it over in no time. `openIndex` adds the cells as
+ * objects, which are few. An index never changes; a newer document gets a newer index.
  */
 import {
   type CellRole,
@@ -25,13 +27,24 @@ import {
   type UnsignedTopologyBase,
 } from '@cellplane/contract'
 import { hashKeySigned } from '../hash/bucket.ts'
+import { type FormerOverrideIndex, packFormerOverrides } from './former-overrides.ts'
 import { buildOverrideIndex, type OverrideIndex } from './override-index.ts'
 
 /** Weights are 0–100 and may be fractions; a tenth is as fine as they matter. */
 const WEIGHT_STEPS = 10
 
-/** Stands in a former table for a cell that is gone. */
+/** Stands in a former table, or for a former override, for a cell that is gone. */
 export const INDEX_NONE = 0xffff
+
+const REASON_CODES: Record<Override['reason'], number> = {
+  pin: 0,
+  assignment: 1,
+  quarantine: 2,
+  migration: 3,
+}
+
+/** An override's reason, by its code in `overrideReasons`. */
+export const OVERRIDE_REASONS = Object.keys(REASON_CODES) as readonly Override['reason'][]
 
 export type SnapshotCell = {
   readonly index: number
@@ -46,8 +59,8 @@ export type SnapshotCell = {
   readonly zone: string
 }
 
-export type RoutingIndex = {
-  readonly cells: readonly SnapshotCell[]
+/** Numbers and typed arrays only. */
+export type PackedIndex = {
   readonly seed: number
   readonly buckets: number
   readonly shardSize: number
@@ -58,41 +71,105 @@ export type RoutingIndex = {
   readonly weights: Uint16Array
   /** Cell indexes of all rows, one row after the other. */
   readonly members: Uint16Array
-  readonly overrides: readonly Override[]
-  /** Tenant → its override's position in `overrides`; the row is `buckets` further. */
+  /** Tenant → its override's position; the row is `buckets` further. */
   readonly overrideIndex: OverrideIndex
+  /** By the override's position: see OVERRIDE_REASONS. */
+  readonly overrideReasons: Uint8Array
+  readonly overrideGenerations: Float64Array
   /** Where in `members` the rows after the table start; one more entry closes the last. */
   readonly laterStarts: Uint32Array
   /** Cell indexes of the former tables, newest first; INDEX_NONE for a cell that is gone. */
   readonly formerTables: readonly Uint16Array[]
+  readonly formerOverrides: FormerOverrideIndex
   /** The row that sends to the quarantine cell; -1 without one. */
   readonly quarantineRow: number
+  /** Slot → cell index, or INDEX_NONE. */
+  readonly indexBySlot: Uint16Array
+}
+
+export type RoutingIndex = PackedIndex & {
+  readonly cells: readonly SnapshotCell[]
   /** -1 for a slot or id that no cell has. */
   indexOfSlot(slot: number): number
   indexOfCell(id: string): number
 }
 
-/** Refuses a base whose table, former tables, overrides and quarantine do not fit its cells. */
+/** Refuses what `packIndex` refuses. */
 export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingIndex> {
+  const packed = packIndex(base)
+  return packed.ok ? parsed(openIndex(packed.value, base.cells)) : packed
+}
+
+/** `cells` are those of the base that was packed. */
+export function openIndex(packed: PackedIndex, cells: readonly TopologyCell[]): RoutingIndex {
+  const { indexBySlot } = packed
+  const indexById = new Map(cells.map(({ id }, index) => [id, index]))
+  return {
+    ...packed,
+    cells: cells.map(snapshotCell),
+    indexOfSlot: (slot) => {
+      const index = indexBySlot[slot] ?? INDEX_NONE
+      return index === INDEX_NONE ? -1 : index
+    },
+    indexOfCell: (id) => indexById.get(id) ?? -1,
+  }
+}
+
+function snapshotCell(cell: TopologyCell, index: number): SnapshotCell {
+  return {
+    index,
+    slot: cell.slot,
+    id: cell.id,
+    url: cell.endpoints.http,
+    publicUrl: (cell.endpoints.public_http ?? cell.endpoints.http).replace(/\/+$/, ''),
+    role: cell.role,
+    state: cell.state,
+    zone: cell.zone,
+  }
+}
+
+/** Refuses a base whose table, former tables, overrides, former ones and quarantine do not fit its cells. */
+export function packIndex(base: UnsignedTopologyBase): Parsed<PackedIndex> {
   const { buckets, seed } = base.hash
-  const shardSize = base.shard_size
   const problems: Problem[] = []
-  const cells = base.cells.map(
-    (cell, index): SnapshotCell => ({
-      index,
-      slot: cell.slot,
-      id: cell.id,
-      url: cell.endpoints.http,
-      publicUrl: (cell.endpoints.public_http ?? cell.endpoints.http).replace(/\/+$/, ''),
-      role: cell.role,
-      state: cell.state,
-      zone: cell.zone,
-    }),
-  )
+  const indexBySlot = indexSlots(base.cells, problems)
+  const table = packTable(base, indexBySlot, problems)
+  const formerTables = packFormerTables(base, indexBySlot, problems)
+  const formerOverrides = packFormerOverrides(base, indexBySlot, problems)
+  const quarantine = indexOfQuarantineCell(base, indexBySlot, problems)
+  checkOverrides(base.overrides, indexBySlot, problems)
+  if (problems.length > 0) return { ok: false, problems: problems.slice(0, PROBLEMS_MAX) }
+
+  const { overrides } = base
+  const { members, laterStarts } = packRows(table, overrides, quarantine, indexBySlot)
+  return parsed({
+    seed,
+    buckets,
+    shardSize: base.shard_size,
+    isHomeFirst: base.choice === 'home-first',
+    isWeighted: base.choice === 'weighted',
+    // A row's cell of weight 0 is there because somebody pinned it: it takes little, but it is chosen.
+    weights: Uint16Array.from(base.cells, ({ weight }) => Math.max(1, Math.round(weight * WEIGHT_STEPS))),
+    members,
+    overrideIndex: buildOverrideIndex(
+      overrides.map(({ tenant }) => tenant),
+      (tenant) => hashKeySigned(tenant, seed),
+    ),
+    overrideReasons: Uint8Array.from(overrides, ({ reason }) => REASON_CODES[reason]),
+    overrideGenerations: Float64Array.from(overrides, ({ generation }) => generation),
+    laterStarts,
+    formerTables,
+    formerOverrides,
+    quarantineRow: quarantine < 0 ? -1 : buckets + overrides.length,
+    indexBySlot,
+  })
+}
+
+function indexSlots(cells: readonly TopologyCell[], problems: Problem[]): Uint16Array {
   const indexBySlot = new Uint16Array(SLOT_NONE + 1).fill(INDEX_NONE)
-  const indexById = new Map<string, number>()
-  for (const { index, slot, id } of cells) {
-    if (indexBySlot[slot] !== INDEX_NONE || indexById.has(id)) {
+  const ids = new Set<string>()
+  for (const [index, { slot, id }] of cells.entries()) {
+    if (indexBySlot[slot] !== INDEX_NONE || ids.has(id)) {
       problems.push(
         problem(
           'TOPOLOGY_CELL_DUPLICATE',
@@ -102,22 +179,22 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
       )
     }
     indexBySlot[slot] = index
-    indexById.set(id, index)
+    ids.add(id)
   }
+  return indexBySlot
+}
 
-  const table = decodeTable(base.table, buckets, shardSize)
-  if (!table.ok) problems.push(...table.problems)
-  const current = table.ok ? table.value.map((slot) => indexBySlot[slot]!) : new Uint16Array()
-  const formerTables: Uint16Array[] = []
-  for (const [i, former] of base.former_tables.entries()) {
-    const slots = decodeTable(former.table, buckets, shardSize, `former_tables[${i}].table`)
-    if (slots.ok) formerTables.push(slots.value.map((slot) => indexBySlot[slot]!))
-    else problems.push(...slots.problems)
+function packTable(base: UnsignedTopologyBase, indexBySlot: Uint16Array, problems: Problem[]): Uint16Array {
+  const shardSize = base.shard_size
+  const slots = decodeTable(base.table, base.hash.buckets, shardSize)
+  if (!slots.ok) {
+    problems.push(...slots.problems)
+    return new Uint16Array()
   }
-  const misfit = current.findIndex((index, place) => {
-    const home = place - (place % shardSize)
-    return index === INDEX_NONE || current.subarray(home, place).includes(index)
-  })
+  const table = slots.value.map((slot) => indexBySlot[slot]!)
+  const misfit = table.findIndex(
+    (index, place) => index === INDEX_NONE || isRepeated(table, place - (place % shardSize), place),
+  )
   if (misfit >= 0) {
     problems.push(
       problem(
@@ -127,63 +204,84 @@ export function buildRoutingIndex(base: UnsignedTopologyBase): Parsed<RoutingInd
       ),
     )
   }
+  return table
+}
 
-  const tenants = new Set<string>()
-  const later: number[][] = []
-  for (const [i, override] of base.overrides.entries()) {
-    const indexes = override.cells.map((slot) => indexBySlot[slot]!)
-    const why = tenants.has(override.tenant)
-      ? 'its tenant has another override as well'
-      : indexes.includes(INDEX_NONE)
-        ? 'it names a slot that no cell of this document has'
-        : new Set(indexes).size < indexes.length
-          ? 'it names one cell twice'
-          : undefined
-    if (why) problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `overrides[${i}]`, `cannot be used: ${why}`))
-    tenants.add(override.tenant)
-    later.push(indexes)
+/** Whether what stands at `place` stands before it too, from `home` on. Without a view of the row: a table has 65,536. */
+function isRepeated(table: Uint16Array, home: number, place: number): boolean {
+  for (let before = home; before < place; before++) {
+    if (table[before] === table[place]) return true
   }
-  let quarantineRow = -1
-  if (base.quarantine.cell !== null) {
-    const index = indexBySlot[base.quarantine.cell]!
-    if (index === INDEX_NONE) {
-      problems.push(
-        problem(
-          'TOPOLOGY_CELL_UNKNOWN',
-          'quarantine.cell',
-          `found slot ${base.quarantine.cell}; expected the slot of a cell of this document, or null`,
-        ),
-      )
-    }
-    quarantineRow = buckets + later.length
-    later.push([index])
+  return false
+}
+
+/** `quarantine`: the last row's cell, or -1 when there is no such row. */
+function packRows(
+  table: Uint16Array,
+  overrides: readonly Override[],
+  quarantine: number,
+  indexBySlot: Uint16Array,
+): Pick<PackedIndex, 'members' | 'laterStarts'> {
+  const laterStarts = new Uint32Array(overrides.length + (quarantine < 0 ? 1 : 2))
+  let end = table.length
+  laterStarts[0] = end
+  for (const [i, { cells }] of overrides.entries()) {
+    end += cells.length
+    laterStarts[i + 1] = end
   }
-  if (problems.length > 0) return { ok: false, problems: problems.slice(0, PROBLEMS_MAX) }
+  if (quarantine >= 0) laterStarts[overrides.length + 1] = ++end
+  const members = new Uint16Array(end)
+  members.set(table)
+  let place = table.length
+  for (const { cells } of overrides) for (const slot of cells) members[place++] = indexBySlot[slot]!
+  if (quarantine >= 0) members[place] = quarantine
+  return { members, laterStarts }
+}
 
-  const laterStarts = new Uint32Array(later.length + 1)
-  laterStarts[0] = current.length
-  for (const [i, row] of later.entries()) laterStarts[i + 1] = laterStarts[i]! + row.length
-  const members = new Uint16Array(laterStarts[later.length]!)
-  members.set(current)
-  for (const [i, row] of later.entries()) members.set(row, laterStarts[i]!)
-
-  const orMinusOne = (index: number | undefined) => (index === undefined || index === INDEX_NONE ? -1 : index)
-  return parsed({
-    cells,
-    seed,
-    buckets,
-    shardSize,
-    isHomeFirst: base.choice === 'home-first',
-    isWeighted: base.choice === 'weighted',
-    // A row's cell of weight 0 is there because somebody pinned it: it takes little, but it is chosen.
-    weights: Uint16Array.from(base.cells, ({ weight }) => Math.max(1, Math.round(weight * WEIGHT_STEPS))),
-    members,
-    overrides: base.overrides,
-    overrideIndex: buildOverrideIndex([...tenants], (tenant) => hashKeySigned(tenant, seed)),
-    laterStarts,
-    formerTables,
-    quarantineRow,
-    indexOfSlot: (slot) => orMinusOne(indexBySlot[slot]),
-    indexOfCell: (id) => orMinusOne(indexById.get(id)),
+function packFormerTables(
+  base: UnsignedTopologyBase,
+  indexBySlot: Uint16Array,
+  problems: Problem[],
+): Uint16Array[] {
+  return base.former_tables.flatMap(({ table }, i) => {
+    const slots = decodeTable(table, base.hash.buckets, base.shard_size, `former_tables[${i}].table`)
+    if (slots.ok) return [slots.value.map((slot) => indexBySlot[slot]!)]
+    problems.push(...slots.problems)
+    return []
   })
+}
+
+function checkOverrides(overrides: readonly Override[], indexBySlot: Uint16Array, problems: Problem[]): void {
+  const tenants = new Set<string>()
+  for (const [i, { tenant, cells }] of overrides.entries()) {
+    const why =
+      tenants.size === tenants.add(tenant).size
+        ? 'its tenant has another override as well'
+        : cells.some((slot) => indexBySlot[slot] === INDEX_NONE)
+          ? 'it names a slot that no cell of this document has'
+          : cells.some((slot, place) => cells.indexOf(slot) !== place)
+            ? 'it names one cell twice'
+            : undefined
+    if (why) problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `overrides[${i}]`, `cannot be used: ${why}`))
+  }
+}
+
+/** -1 when the fleet has none. */
+function indexOfQuarantineCell(
+  base: UnsignedTopologyBase,
+  indexBySlot: Uint16Array,
+  problems: Problem[],
+): number {
+  const slot = base.quarantine.cell
+  if (slot === null) return -1
+  const index = indexBySlot[slot]!
+  if (index !== INDEX_NONE) return index
+  problems.push(
+    problem(
+      'TOPOLOGY_CELL_UNKNOWN',
+      'quarantine.cell',
+      `found slot ${slot}; expected the slot of a cell of this document, or null`,
+    ),
+  )
+  return -1
 }

@@ -8,9 +8,9 @@
  *     GET /status        versions, refusals and cells as JSON
  *     GET /explain?key=  why the requests of a key go where they go
  */
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PROBLEM_CONTENT_TYPE, type ProblemCode, problemDetails } from '@cellplane/contract'
+import { createServer } from '../node-http.ts'
 import { explainKey } from './explanation.ts'
 import { formatMetrics } from './metrics-page.ts'
 import type { RouterState } from './router-state.ts'
@@ -126,15 +126,45 @@ function statusOf(state: RouterState) {
       until: new Date(until).toISOString(),
       crashes,
     })),
+    shares: sharesOf(state),
+    held: heldOf(state),
     tls: tlsStatus(state),
-    cells: cells.arrays.cells.map(({ id, slot, index, inFlight }) => ({
+    cells: cells.arrays.cells.map(({ id, slot, index, inFlight, share }) => ({
       cell: id,
       slot,
       fitness: cells.arrays.fitness[index]! / 255,
       is_ejected: cells.isEjected(index),
       is_marked_unhealthy: cells.isMarked(index),
       in_flight: inFlight,
+      share,
     })),
+  }
+}
+
+/** Tenants by name, as many as an answer to a report may name; those that are not here have their whole cap. */
+function sharesOf({ shares, reporter }: RouterState) {
+  const { inForce } = shares
+  return {
+    routers: inForce?.routers ?? null,
+    told_at: inForce ? new Date(inForce.toldAt).toISOString() : null,
+    tenants: Array.from(inForce?.tenants ?? [], ([tenant, share]) => ({ tenant, share })),
+    refused: reporter.refusedShares,
+    last_refusal: reporter.lastSharesRefusal,
+  }
+}
+
+/** Tenants whose home is being switched, as the overlay says, and what waits for it here. */
+function heldOf(state: RouterState) {
+  const view = state.currentView()
+  const holds = state.holds()
+  return {
+    tenants: Array.from(view?.held.until ?? [], ([tenant, until]) => ({
+      tenant,
+      until: new Date(until).toISOString(),
+    })),
+    ignored_because: view?.held.ignoredBecause ?? '',
+    requests: holds?.waiting ?? 0,
+    bytes: holds?.bytes ?? 0,
   }
 }
 

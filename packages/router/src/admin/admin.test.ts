@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type RouterReport, routerReportSchema } from '@cellplane/contract'
+import { DURATION_BOUNDS_MS } from '@cellplane/core/data-plane'
+import { lintMetrics, whyNoPromtool } from '@cellplane/testing'
+import * as v from 'valibot'
 import type { Router } from '../router.ts'
 import { send } from '../testing/client.ts'
 import { type FakeFleet, startFakeFleet } from '../testing/fake-fleet.ts'
@@ -40,6 +43,19 @@ test('metrics count by cell, in the Prometheus text format', async () => {
   assert.doesNotMatch(text, /tenant-/)
 })
 
+test('names, units and types of metrics are as Prometheus wants them', {
+  skip: whyNoPromtool() ?? false,
+}, async () => {
+  assert.equal(lintMetrics((await admin('/metrics')).text), '')
+})
+
+test('more tenants make no more series', async () => {
+  const seriesOf = async () => (await admin('/metrics')).text.match(/^[^#].*(?= )/gm)
+  const before = await seriesOf()
+  for (let nth = 0; nth < 200; nth++) await send(router.port, { headers: ['x-tenant', `another-${nth}`] })
+  assert.deepEqual(await seriesOf(), before)
+})
+
 test('an explanation says why a key goes where it goes', async () => {
   const key = fleet.tenantOn(2, 0)
   const { json } = await admin(`/explain?key=${key}`)
@@ -75,9 +91,18 @@ test('reports arrive by themselves, as the contract has them, with the busiest t
   const { reports } = fleet.controlPlane
   await until('reports of five requests', () => reports.reduce((sum, r) => sum + countOf(r), 0) >= 5)
   const report = reports.at(-1)!
-  assert.deepEqual(routerReportSchema.parse(report), report)
+  assert.deepEqual(v.parse(routerReportSchema, report), report)
   assert.equal(report.router, 'router-1')
-  assert.ok(report.cells.find(({ slot }) => slot === 0)!.requests >= 5)
+  const home = report.cells.find(({ slot }) => slot === 0)!
+  assert.ok(home.requests >= 5)
+  assert.equal(home.durations?.length, DURATION_BOUNDS_MS.length + 1)
+  assert.ok(home.durations.reduce((sum, count) => sum + count, 0) >= 5)
+})
+
+test('the synthetic tenants’ names are refused from clients, and reach no cell', async () => {
+  const headers = ['x-tenant', 'cellplane-synthetic-cell-0']
+  const { status, json } = await send(router.port, { headers })
+  assert.deepEqual([status, json.code], [400, 'PARTITION_KEY_INVALID'])
 })
 
 test('no log line holds a secret', () => {

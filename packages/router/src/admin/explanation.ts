@@ -9,7 +9,8 @@ import {
   type Suspension,
   shardOf,
   shardsOf,
-} from '@cellplane/core'
+} from '@cellplane/core/data-plane'
+import { monotonicNow } from '../clock.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { RouterState } from './router-state.ts'
 
@@ -30,6 +31,10 @@ export type Explanation = {
   former_cells: string[]
   /** This router keeps it from its cells, as its requests were under way when cells crashed; null when it does not. */
   suspended_until: string | null
+  /** Its home is being switched, and its requests wait; null when they do not. */
+  held_until: string | null
+  /** Of the tenant's cap, this router's; 1 while it is not divided. */
+  cap_share: number
   explanation: string
 }
 
@@ -57,6 +62,7 @@ export function explainKey(state: RouterState, view: RoutingView, asked: string)
     'least-loaded': `of two drawn from ${names}, the one with less in flight for its weight is chosen`,
     weighted: `one is drawn by weight from ${names}`,
   }[snapshot.base.choice]
+  const heldUntil = liveHold(view, key)
   const suspension = state.crashes.suspensions.find(({ tenant }) => tenant === key)
   return {
     key,
@@ -68,8 +74,12 @@ export function explainKey(state: RouterState, view: RoutingView, asked: string)
       .filter((index) => !shard.includes(index))
       .map((index) => snapshot.cells[index]!.id),
     suspended_until: suspension ? new Date(suspension.until).toISOString() : null,
+    held_until: heldUntil === undefined ? null : new Date(heldUntil).toISOString(),
+    cap_share: state.shares.inForce?.tenants.get(key) ?? 1,
     explanation:
+      heldBecause(heldUntil) +
       suspendedBecause(view, suspension) +
+      throttledBecause(view, key) +
       `the key hashes to bucket ${bucket}; its cells come from ${SOURCES[source]}: ` +
       `${cells.map((cell) => cell.cell).join(', ')}; ` +
       (fit.length > 0 ? chosen : `none is fit, so the first is tried all the same: ${cells[0]!.cell}`),
@@ -83,6 +93,22 @@ function suspendedBecause({ canQuarantine }: RoutingView, suspension: Suspension
     `this router suspends it until ${until}: its requests were under way at ${suspension.crashes} crashes of cells; ` +
     (canQuarantine ? 'it goes to the quarantine cell; ' : 'its requests are refused; ')
   )
+}
+
+function liveHold({ held }: RoutingView, key: string): number | undefined {
+  const until = held.until.get(key)
+  return until !== undefined && until > monotonicNow() ? until : undefined
+}
+
+function heldBecause(until: number | undefined): string {
+  if (until === undefined) return ''
+  return `its home is being switched, so its requests wait until it was, or until ${new Date(until).toISOString()}; `
+}
+
+function throttledBecause({ throttled }: RoutingView, key: string): string {
+  const share = throttled.get(key)
+  if (share === undefined) return ''
+  return `it is in quarantine at home: ${share * 100} % of its cap is let through there, and only routes that any cell may serve go to the quarantine cell; `
 }
 
 const SOURCES = {

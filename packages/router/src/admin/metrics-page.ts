@@ -3,7 +3,9 @@
  * path. A series for each cell, never one for a tenant, whose number has no bound.
  */
 import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
+import { monotonicNow } from '../clock.ts'
 import { inFlightCeiling } from '../decision/admission.ts'
+import type { HoldCounts } from '../serve/holds.ts'
 import type { RouterState } from './router-state.ts'
 import { reloadedOf, tlsStatus } from './tls-status.ts'
 
@@ -13,8 +15,10 @@ export function formatMetrics(state: RouterState): string {
   return [
     ...cellMetrics(state),
     ...processMetrics(state),
+    ...shareMetrics(state),
     ...tlsMetrics(state),
     ...documentMetrics(state),
+    ...spanMetrics(state),
   ].join('')
 }
 
@@ -38,6 +42,16 @@ function cellMetrics({ cells }: RouterState): string[] {
       'retries_total',
       'Second attempts sent to the cell.',
       perCell((cell) => cell.counters.retries),
+    ),
+    counter(
+      'hedges_total',
+      'Second attempts sent to the cell while a first one was slow elsewhere.',
+      perCell((cell) => cell.counters.hedges),
+    ),
+    counter(
+      'hedges_won_total',
+      'Of those, the ones that answered first.',
+      perCell((cell) => cell.counters.hedgesWon),
     ),
     counter('connect_failures_total', 'Connections that could not be made.', connectFailures),
     counter(
@@ -65,6 +79,11 @@ function cellMetrics({ cells }: RouterState): string[] {
       'Requests that may be under way at the cell: its ceiling, or the adaptive limit below it.',
       perCell(inFlightCeiling),
     ),
+    gauge(
+      'cell_share',
+      'Of the cell’s declared ceilings, this process’s: 1 when they are not divided.',
+      perCell((cell) => cell.share),
+    ),
     gauge('cell_ejected', '1 while this router has ejected the cell.', ejected),
     gauge('cell_marked_unhealthy', '1 while a health mark of the overlay is followed.', marked),
     gauge('cell_fitness', 'Share of its requests that the cell is given, 0 to 1.', fitness),
@@ -75,13 +94,26 @@ function cellMetrics({ cells }: RouterState): string[] {
 /** By the first digit of a status; at 0, attempts without an answer. */
 const CODE_CLASSES = ['failed', '1xx', '2xx', '3xx', '4xx', '5xx'] as const
 
-function processMetrics({ crashes, traffic, verifier, reportsDropped }: RouterState): string[] {
+function processMetrics(state: RouterState): string[] {
+  const { crashes, traffic, verifier, holds, reporter } = state
   const refused = Array.from(traffic.refusals, ([code, count]): Sample => [{ code }, count])
+  const lacking = Array.from(traffic.localFailures, ([reason, count]): Sample => [{ reason }, count])
   return [
     gauge('in_flight', 'Requests under way in this process.', one(traffic.inFlight)),
     counter('received_total', 'Requests received.', one(traffic.requests)),
     counter('failed_open_total', 'Requests without a key, routed by their source.', one(traffic.failedOpen)),
     counter('refused_total', 'Requests that the router answered itself with a problem.', refused),
+    counter(
+      'local_failures_total',
+      'Connections to cells that this process could not open, by the system’s reason; no cell is blamed.',
+      lacking,
+    ),
+    ...holdMetrics(holds()),
+    gauge(
+      'tenants_quarantined',
+      'Tenants that the overlay has in quarantine, diverted or throttled.',
+      one(state.currentTopology()?.overlay?.quarantined.length ?? 0),
+    ),
     gauge('tenants_suspended', 'Tenants kept from their cells at present.', one(crashes.suspensions.length)),
     counter(
       'tenant_suspensions_total',
@@ -89,7 +121,52 @@ function processMetrics({ crashes, traffic, verifier, reportsDropped }: RouterSt
       one(crashes.suspensionCount),
     ),
     gauge('tokens_cached', 'Verified tokens that are remembered.', one(verifier.cachedCount)),
-    counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reportsDropped())),
+    counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reporter.dropped)),
+  ]
+}
+
+function holdMetrics(holds: HoldCounts | null): string[] {
+  if (!holds) return []
+  const outcomes = Object.entries(holds.outcomes).map(([outcome, count]): Sample => [{ outcome }, count])
+  return [
+    gauge('held_requests', 'Requests that wait while their tenant’s home is switched.', one(holds.waiting)),
+    gauge('held_bytes', 'What is kept of them.', one(holds.bytes)),
+    gauge('held_tenants', 'Tenants that have requests waiting.', one(holds.tenants)),
+    counter('holds_total', 'What became of such requests; no-room: they could not wait.', outcomes),
+  ]
+}
+
+function spanMetrics({ spans }: RouterState): string[] {
+  if (!spans) return []
+  return [
+    counter('spans_exported_total', 'Spans that the receiver took.', one(spans.exported)),
+    counter('spans_dropped_total', 'Spans that it did not take, or that found no room.', one(spans.dropped)),
+  ]
+}
+
+function shareMetrics({ shares, reporter }: RouterState): string[] {
+  const { inForce } = shares
+  return [
+    gauge(
+      'limits_divided_between',
+      'Router processes that limits are divided between; 0 while each limit holds in whole.',
+      one(inForce?.routers ?? 0),
+    ),
+    gauge('tenants_divided', 'Tenants whose cap is divided.', one(inForce?.tenants.size ?? 0)),
+    counter(
+      'shares_refused_total',
+      'Answers to reports that were no shares; the last good ones stay.',
+      one(reporter.refusedShares),
+    ),
+    ...(inForce
+      ? [
+          gauge(
+            'shares_age_seconds',
+            'Time since the shares were told.',
+            one((monotonicNow() - inForce.toldAt) / 1000),
+          ),
+        ]
+      : []),
   ]
 }
 

@@ -6,9 +6,10 @@ import {
   type AdaptiveLimit,
   createAdaptiveLimit,
   createRetryBudget,
+  DURATION_BOUNDS_MS,
   type RetryBudget,
   type SnapshotCell,
-} from '@cellplane/core'
+} from '@cellplane/core/data-plane'
 import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export type Cell = {
@@ -23,18 +24,33 @@ export type Cell = {
   inFlight: number
   /** It drains, or is drained: what it holds is still read there, but nothing should stay. */
   isLeaving: boolean
+  /** What it carries of all routers together, as the fleet declares it. */
+  declared: CellCeilings
+  /** Of what is declared, this process's: see core's `divideLimit`. */
+  share: number
   /** Requests that may be under way there at once, from this process. */
   inFlightMax: number
   /** What its latencies say that it can carry, as another ceiling; null when that is off. */
   readonly adaptive: AdaptiveLimit | null
-  /** Its declared ceiling; 0 when it has none. */
+  /** From this process; 0 when there is no ceiling. */
   requestsPerSecondMax: number
-  /** When the ceiling next lets a request through: see core's `takeToken`. */
+  /** When the ceiling next lets a request through: see the contract's `takeToken`. */
   admittedUntil: number
+  /** Requests that came before its ceilings since the last report, let through or not. */
+  arrived: number
   /** Second attempts that its failures may cause. */
   readonly retryBudget: RetryBudget
   readonly counters: CellCounters
 }
+
+export type CellCeilings = {
+  /** 0 when there is none. */
+  requestsPerSecond: number
+  /** Under way at once; infinite when there is none. */
+  inFlight: number
+}
+
+export const NO_CEILINGS: CellCeilings = { requestsPerSecond: 0, inFlight: Number.POSITIVE_INFINITY }
 
 /** Counters since the process started. */
 export type CellCounters = {
@@ -43,6 +59,9 @@ export type CellCounters = {
   connectFailures: number
   /** Second attempts sent to this cell. */
   retries: number
+  /** Second attempts sent to this cell beside a first one that was slow elsewhere; and those that answered first. */
+  hedges: number
+  hedgesWon: number
   ejections: number
   /** Times that it went away with requests under way. */
   crashes: number
@@ -53,10 +72,8 @@ export type CellCounters = {
   durationSumS: number
 }
 
-/** Seconds. Wide enough for a cache hit and for a report that takes half a minute. */
-export const DURATION_BOUNDS_S = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-] as const
+/** Seconds; by them reports and metrics count. */
+export const DURATION_BOUNDS_S = DURATION_BOUNDS_MS.map((ms) => ms / 1000)
 
 export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAdaptive: boolean): Cell {
   return {
@@ -67,15 +84,20 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
     index: -1,
     inFlight: 0,
     isLeaving: false,
+    declared: NO_CEILINGS,
+    share: 1,
     inFlightMax: 0,
     adaptive: isAdaptive ? createAdaptiveLimit() : null,
     requestsPerSecondMax: 0,
     admittedUntil: 0,
+    arrived: 0,
     retryBudget: createRetryBudget(),
     counters: {
       attempts: new Float64Array(6),
       connectFailures: 0,
       retries: 0,
+      hedges: 0,
+      hedgesWon: 0,
       ejections: 0,
       crashes: 0,
       shed: 0,
@@ -83,6 +105,19 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
       durationSumS: 0,
     },
   }
+}
+
+/**
+ * Puts the cell's share of its declared ceilings in force. One request may always be under way, and never more than
+ * `socketsMax`, which is the process's own limit and not divided.
+ */
+export function limitCell(cell: Cell, socketsMax: number): void {
+  const { declared, share } = cell
+  const inFlightMax = Math.min(Math.max(1, Math.floor(declared.inFlight * share)), socketsMax)
+  cell.requestsPerSecondMax = declared.requestsPerSecond * share
+  if (inFlightMax === cell.inFlightMax) return
+  cell.inFlightMax = inFlightMax
+  cell.adaptive?.bound(inFlightMax)
 }
 
 export function countDuration(counters: CellCounters, seconds: number): void {

@@ -15,12 +15,14 @@ import {
   rampFitness,
   type Snapshot,
   unhealthyIndexes,
-} from '@cellplane/core'
+} from '@cellplane/core/data-plane'
 import { monotonicNow } from '../clock.ts'
 import type { RouterLimits } from '../config.ts'
+import { createTenantFigures, type TenantFigures } from '../decision/tenant-figures.ts'
+import type { Tenant } from '../decision/tenants.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Logger } from '../log.ts'
-import { type Cell, countDuration, createCell } from './cell.ts'
+import { type Cell, countDuration, createCell, limitCell, NO_CEILINGS } from './cell.ts'
 import { createCellPool } from './cell-pool.ts'
 
 export type CellArrays = {
@@ -35,11 +37,15 @@ export type Attempted = {
   readonly cell: Cell
   /** An integer that stays the same for one tenant, for as long as outlier detection looks back: its row. */
   readonly caller: number
+  /** Whose figures it counts for, if anybody's. */
+  readonly tenant?: Tenant
   /** On the router's clock. */
   readonly startedAt: number
 }
 
 export type Cells = {
+  /** What attempts came to, by tenant. */
+  readonly figures: Pick<TenantFigures, 'read'>
   /** By the index of the snapshot that was adopted last. */
   readonly arrays: CellArrays
   /** Why the overlay's marks are not followed; empty when they are, or there are none. */
@@ -48,6 +54,10 @@ export type Cells = {
   adopt(topology: Topology): void
   /** Lets time pass: ejections end, ramps rise, marks grow old. */
   tick(): void
+  /** This process's share of each cell's declared ceilings, by slot; the whole of those that are not named. */
+  setShares(shares: ReadonlyMap<number, number>): void
+  /** What came before each cell's ceilings since the last call, by slot; cells to which nothing came are left out. */
+  takeArrivals(): Map<number, number>
   isEjected(index: number): boolean
   isMarked(index: number): boolean
   begin(cell: Cell): void
@@ -77,8 +87,10 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
   let arrays: CellArrays = { cells: [], fitness: new Uint8Array(0), inFlight: new Uint32Array(0) }
   let topology: Topology | null = null
   let detector: OutlierDetector = createOutlierDetector(OUTLIER_POLICY, [])
+  const figures = createTenantFigures()
   let marked = new Uint8Array(0)
   let marksIgnoredBecause = ''
+  let shares: ReadonlyMap<number, number> = new Map()
   /** By slot: since when it takes a rising share, for another reason than an ejection. */
   const risingSince = new Map<number, number>()
 
@@ -103,13 +115,15 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
         cell.pool = createCellPool(entry.url)
       }
       const { state, capacity } = entries.get(entry.slot)!
-      const { in_flight: inFlightMax = Number.POSITIVE_INFINITY, requests_per_second: rate = 0 } = capacity
       const isCold = cell !== known || cell.isLeaving
       if (isCold && state === 'active' && canStandIn) risingSince.set(entry.slot, now)
       cell.isLeaving = state !== 'active'
-      cell.inFlightMax = Math.min(inFlightMax, limits.sockets_per_cell_max)
-      cell.adaptive?.bound(cell.inFlightMax)
-      cell.requestsPerSecondMax = rate
+      cell.declared = {
+        requestsPerSecond: capacity.requests_per_second ?? NO_CEILINGS.requestsPerSecond,
+        inFlight: capacity.in_flight ?? NO_CEILINGS.inFlight,
+      }
+      cell.share = shares.get(entry.slot) ?? 1
+      limitCell(cell, limits.sockets_per_cell_max)
       cell.index = entry.index
       bySlot.set(entry.slot, cell)
       return cell
@@ -179,6 +193,7 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
   }
 
   return {
+    figures,
     get arrays() {
       return arrays
     },
@@ -199,6 +214,21 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
       refreshMarks(topology, now)
       refreshFitness(topology.snapshot, now)
     },
+    setShares(next) {
+      shares = next
+      for (const cell of bySlot.values()) {
+        cell.share = shares.get(cell.slot) ?? 1
+        limitCell(cell, limits.sockets_per_cell_max)
+      }
+    },
+    takeArrivals() {
+      const arrivals = new Map<number, number>()
+      for (const cell of bySlot.values()) {
+        if (cell.arrived > 0) arrivals.set(cell.slot, cell.arrived)
+        cell.arrived = 0
+      }
+      return arrivals
+    },
     isEjected: (index) => detector.isEjected(index),
     isMarked: (index) => marked[index] === 1,
     begin(cell) {
@@ -212,11 +242,15 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
     close() {
       for (const cell of bySlot.values()) cell.pool.close()
     },
-    countAnswer({ cell, caller, startedAt }, status) {
+    countAnswer({ cell, caller, tenant, startedAt }, status) {
       const now = monotonicNow()
       const { counters } = cell
       counters.attempts[(status / 100) | 0]!++
       countDuration(counters, (now - startedAt) / 1000)
+      if (tenant) {
+        figures.attempted(tenant, cell.slot, now - startedAt, now)
+        if (status >= 500) figures.failed(tenant, cell.slot, now)
+      }
       if (status < 500) cell.adaptive?.answered(now, startedAt, cell.inFlight)
       // Only the end of an answer shows that a cell is well: one that sends a head and then hangs sends many heads.
       if (status >= 500) record(cell, 'error', caller, now)
@@ -226,11 +260,20 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
     countWhole(cell, status, answeredAt) {
       if (status < 500) record(cell, 'ok', NOBODY, answeredAt)
     },
-    countFailure({ cell, caller }, isConnectFailure) {
+    countFailure({ cell, caller, tenant, startedAt }, isConnectFailure) {
+      const now = monotonicNow()
       cell.counters.attempts[0]!++
       if (isConnectFailure) cell.counters.connectFailures++
-      record(cell, isConnectFailure ? 'connect-failure' : 'error', caller, monotonicNow())
+      else if (tenant) {
+        figures.attempted(tenant, cell.slot, now - startedAt, now)
+        figures.failed(tenant, cell.slot, now)
+      }
+      record(cell, isConnectFailure ? 'connect-failure' : 'error', caller, now)
     },
-    countCut: ({ cell, caller }) => record(cell, 'error', caller, monotonicNow()),
+    countCut({ cell, caller, tenant }) {
+      const now = monotonicNow()
+      if (tenant) figures.failed(tenant, cell.slot, now)
+      record(cell, 'error', caller, now)
+    },
   }
 }

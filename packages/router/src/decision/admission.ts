@@ -9,13 +9,15 @@
  * its share of them, so low is shed while normal still passes; by rate this share is of the burst, so that low stops when
  * little of it is left and all of the lasting rate goes to the others.
  *
- * Each router process holds all of this by itself: it bounds what one process lets through.
+ * Where several router processes run, each holds its share of what comes near its limit, and the whole of all else: see
+ * `limit-shares.ts`. A share is put in force when it changes, so a request finds numbers that are ready.
  *
  * There is no queue here. A request beyond a ceiling goes to the alternate or is answered 503 at once: the cell has a
  * queue of its own inside the ceiling, and a second one adds its wait to every answer and nothing to the goodput
  * (`npm run bench:admission-queue`).
  */
-import { BEYOND_RATE, loweredShare, type MatchedRoute, takeToken } from '@cellplane/core'
+import { BEYOND_RATE, takeToken } from '@cellplane/contract'
+import { loweredShare, type MatchedRoute } from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { RoutingView } from './routing-view.ts'
@@ -26,9 +28,10 @@ const BURST_SECONDS = 1
 
 /** Whether one more request of the tenant fits; when it does, it is counted. `now` in ms. */
 export function admitTenant(view: RoutingView, tenant: Tenant, { home }: TenantShard, now: number): boolean {
-  const capacity = view.cells[home]!.requestsPerSecondMax
+  const capacity = view.cells[home]!.declared.requestsPerSecond
   if (capacity === 0) return true
-  const rate = capacity / view.snapshot.shardSize
+  tenant.arrived++
+  const rate = (capacity / view.snapshot.shardSize) * tenant.share
   const until = takeToken(tenant.admittedUntil, now, rate, Math.max(1, rate * BURST_SECONDS))
   if (until === BEYOND_RATE) return false
   tenant.admittedUntil = until
@@ -42,6 +45,7 @@ export function admitAtCell(
   { isBackground }: Pick<RequestHead, 'isBackground'>,
   now: number,
 ): boolean {
+  cell.arrived++
   const share = isBackground ? loweredShare(route.ceilingShare) : route.ceilingShare
   // Of a ceiling of 1 every share is something: with nothing under way, everyone fits.
   if (cell.inFlight >= inFlightCeiling(cell) * share) {
@@ -58,6 +62,15 @@ export function admitAtCell(
   }
   cell.admittedUntil = until
   return true
+}
+
+/** Whether one more would fit, for who can wait or do without it: nothing is counted, nor pressed. `share` of the ceilings. */
+export function hasRoomAtCell(cell: Cell, share: number, now: number): boolean {
+  if (cell.inFlight >= inFlightCeiling(cell) * share) return false
+  const rate = cell.requestsPerSecondMax
+  if (rate === 0) return true
+  const burst = Math.max(1, rate * BURST_SECONDS * share)
+  return takeToken(cell.admittedUntil, now, rate, burst) !== BEYOND_RATE
 }
 
 /** Requests that may be under way at the cell, from this process. */

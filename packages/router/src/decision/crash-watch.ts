@@ -15,13 +15,26 @@
  * that could be blamed, the second share an address.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { CRASH_POLICY, type CrashPolicy, createCrashSuspects, type Suspension } from '@cellplane/core'
+import {
+  CRASH_POLICY,
+  type CrashPolicy,
+  createCrashSuspects,
+  type Suspension,
+} from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import { refusesConnections } from '../cells/refuses-connections.ts'
 import { monotonicNow } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { FailureReason } from '../serve/failure.ts'
 import type { Tenant } from './tenants.ts'
+
+/** A tenant with requests under way at crashes of cells. */
+export type ChargedAtCells = {
+  tenant: string
+  isSuspended: boolean
+  /** `agoMs`: how long ago; `sentMsBefore`: how long before it the tenant's last request was sent. */
+  crashes: { slot: number; agoMs: number; sentMsBefore: number }[]
+}
 
 /** A request that broke, and may have crashed its cell. */
 export type BrokenRequest = {
@@ -45,6 +58,8 @@ export type CrashWatch = {
   readonly suspensions: readonly Suspension[]
   /** Since the process started. */
   readonly suspensionCount: number
+  /** Those with the most crashes, at most `max`, the suspended ones first. */
+  charged(max: number): ChargedAtCells[]
   /** Lets time pass: suspensions end. */
   tick(): void
   stop(): void
@@ -59,8 +74,13 @@ const ASK_TIMEOUT_MS = 1_000
 /** Tenants of one crash; more than this break only where single requests break one after the other. */
 const GATHERED_MAX = 1_024
 
+/** Crashes whose place is remembered. */
+const PLACES_MAX = 1_024
+
 type Episode = {
   readonly suspects: Map<string, { requests: number; sentAt: number }>
+  /** When the first connection broke. */
+  readonly beganAt: number
   broken: number
   /** Core's name of the crash; undefined before it was judged, null when it was none. */
   crash: number | null | undefined
@@ -79,10 +99,18 @@ export function createCrashWatch({ log, onChange, policy = CRASH_POLICY }: Crash
   /** The last one of each cell. */
   const episodes = new WeakMap<Cell, Episode>()
   const stopping = new AbortController()
+  /** Where and when each crash of the window was, by core's name of it, the oldest first. */
+  const places = new Map<number, { slot: number; at: number }>()
   let suspensionCount = 0
 
   function begin(cell: Cell): Episode {
-    const episode: Episode = { suspects: new Map(), broken: 0, crash: undefined, judgedAt: 0 }
+    const episode: Episode = {
+      suspects: new Map(),
+      beganAt: monotonicNow(),
+      broken: 0,
+      crash: undefined,
+      judgedAt: 0,
+    }
     episodes.set(cell, episode)
     void conclude(cell, episode)
     return episode
@@ -100,11 +128,17 @@ export function createCrashWatch({ log, onChange, policy = CRASH_POLICY }: Crash
   function record(cell: Cell, episode: Episode): void {
     cell.counters.crashes++
     const suspects = [...episode.suspects]
-      .map(([tenant, suspect]) => ({ tenant, ...suspect }))
+      .map(([tenant, { requests, sentAt }]) => ({
+        tenant,
+        requests,
+        sentAt,
+        sentMsBefore: Math.max(0, episode.beganAt - sentAt),
+      }))
       .sort((a, b) => b.sentAt - a.sentAt)
     const before = judge.suspended
     const { crash, suspended } = judge.recordCrash(suspects, monotonicNow())
     episode.crash = crash
+    remember(crash, { slot: cell.slot, at: episode.beganAt })
     log.warn('cell crashed with requests under way', {
       cell: cell.id,
       requests: episode.broken,
@@ -120,6 +154,14 @@ export function createCrashWatch({ log, onChange, policy = CRASH_POLICY }: Crash
       })
     }
     if (judge.suspended !== before) onChange()
+  }
+
+  function remember(crash: number, place: { slot: number; at: number }): void {
+    places.set(crash, place)
+    for (const [known, { at }] of places) {
+      if (places.size <= PLACES_MAX && place.at - at < policy.windowMs) return
+      places.delete(known)
+    }
   }
 
   function clear(episode: Episode, tenant: string): void {
@@ -159,6 +201,17 @@ export function createCrashWatch({ log, onChange, policy = CRASH_POLICY }: Crash
     },
     get suspensionCount() {
       return suspensionCount
+    },
+    charged(max) {
+      const now = monotonicNow()
+      return judge.charged(max).map(({ tenant, suspension, charges }) => ({
+        tenant,
+        isSuspended: suspension !== null,
+        crashes: charges.flatMap(({ crash, sentMsBefore }) => {
+          const place = places.get(crash)
+          return place ? { slot: place.slot, agoMs: now - place.at, sentMsBefore } : []
+        }),
+      }))
     },
     tick() {
       const released = judge.tick(monotonicNow())

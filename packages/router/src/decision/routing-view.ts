@@ -6,8 +6,18 @@
  * is none, or their data would stay behind) they are refused.
  */
 import type { TopologyOverlay } from '@cellplane/contract'
-import { compileRoutes, type DecisionView, quarantinedTenants, type Snapshot } from '@cellplane/core'
+import {
+  compileRoutes,
+  type DecisionView,
+  type HeldTenants,
+  heldTenants,
+  NOBODY_HELD,
+  quarantinedTenants,
+  type Snapshot,
+  throttledTenants,
+} from '@cellplane/core/data-plane'
 import type { CellArrays } from '../cells/cells.ts'
+import { monotonicNow } from '../clock.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 
 export type RoutingView = CellArrays &
@@ -16,6 +26,10 @@ export type RoutingView = CellArrays &
     readonly overlay: TopologyOverlay | null
     /** Whether a tenant can be served by the quarantine cell. */
     readonly canQuarantine: boolean
+    /** Tenants that are in quarantine at home, and the share of their cap that they have there. */
+    readonly throttled: ReadonlyMap<string, number>
+    /** Tenants whose requests wait: their home is being switched. */
+    readonly held: HeldTenants
     /** By this router: see `createCrashWatch`. */
     readonly suspended: ReadonlySet<string>
   }
@@ -41,6 +55,8 @@ export function buildRoutingView(
     routes: isSameBase ? previous.routes : compileRoutes(base.routes, base.fleet_kind, base.delivery),
     quarantined: canQuarantine && suspended.size > 0 ? quarantined.union(suspended) : quarantined,
     canQuarantine,
+    held: heldTenants(snapshot, overlay, previous?.held ?? NOBODY_HELD, monotonicNow()),
+    throttled: previous?.overlay === overlay ? previous.throttled : throttledTenants(overlay),
     suspended,
   }
 }

@@ -16,7 +16,14 @@
  * There are two: the failed cell's bounds what its outage adds to the load of its neighbours, and the tenant's keeps one
  * tenant's failing requests from using up everybody's.
  */
-import { type CellTarget, chooseCell, createRetryBudget, mayRetry, shardOf, type Wish } from '@cellplane/core'
+import {
+  type CellTarget,
+  chooseCell,
+  createRetryBudget,
+  mayRetry,
+  shardOf,
+  type Wish,
+} from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import type { Tenant, TenantShard } from './tenants.ts'
 

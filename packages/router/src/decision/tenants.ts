@@ -6,19 +6,35 @@
  * since goes (second chance). To be forgotten costs a caller nothing but the memory of its limits.
  */
 import { HEADERS } from '@cellplane/contract'
-import { type Reach, type RetryBudget, reachOf, rowGeneration, sourceKey } from '@cellplane/core'
+import {
+  createWindowCount,
+  type Reach,
+  type RetryBudget,
+  reachOf,
+  readWindowCount,
+  rowGeneration,
+  sourceKey,
+  type WindowCount,
+} from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import { copyText, encodeText } from '../http/request-head.ts'
 import type { RoutingView } from './routing-view.ts'
+import { type Throttle, throttleOf } from './throttle.ts'
 
 export type Tenant = {
   readonly key: string
   /** False for a request without a key, which is routed by its source address: cells are not told a tenant then. */
   readonly isTenant: boolean
-  /** When its limit next lets a request through: see core's `takeToken`. */
+  /** When its limit next lets a request through: see the contract's `takeToken`. */
   admittedUntil: number
+  /** Of its cap, this process's: see core's `divideLimit`. */
+  share: number
+  /** Requests that came before its cap since the last report, let through or not. */
+  arrived: number
   /** Second attempts that its failures may cause; made when the first one fails. */
   retryBudget: RetryBudget | null
+  /** With an outcome, over the last seconds: see `createTenantFigures`. */
+  readonly attempts: WindowCount
   /** Since the last report. */
   requests: number
   errors: number
@@ -32,6 +48,8 @@ export type TenantShard = Reach & {
   readonly generation: number
   /** By this router; where it goes instead is what `view` says. */
   readonly isSuspended: boolean
+  /** Null unless the tenant is in quarantine at home. */
+  readonly throttle: Throttle | null
   /** The router's own header lines for a request of this tenant to that cell. Not by index, which is the newest view's. */
   readonly lines: Map<Cell, string>
 }
@@ -50,6 +68,12 @@ export type Tenants = {
   forgetShards(): void
   /** The busiest since the last call, at most `max`, busiest first. */
   takeBusiest(max: number): TenantCount[]
+  /** Attempts of the tenant over the last seconds; 0 when it is not remembered. `now` as on the router's clock. */
+  attemptsOf(key: string, now: number): number
+  /** What came before the tenants' caps since the last call: of at most `max`, those to whom most came. */
+  takeArrivals(max: number): Map<string, number>
+  /** This process's share of each tenant's cap, also of those it does not know yet; the whole of those not named. */
+  setShares(shares: ReadonlyMap<string, number>): void
 }
 
 /** No partition key has a control character, so no tenant is taken for a source. */
@@ -60,6 +84,7 @@ const SECOND_CHANCES_MAX = 8
 
 export function createTenants(max: number): Tenants {
   const all = new Map<string, Tenant>()
+  let shares: ReadonlyMap<string, number> = new Map()
 
   function add(name: string, key: string, isTenant: boolean): Tenant {
     if (all.size >= max) evict()
@@ -67,7 +92,10 @@ export function createTenants(max: number): Tenants {
       key,
       isTenant,
       admittedUntil: 0,
+      share: (isTenant ? shares.get(key) : undefined) ?? 1,
+      arrived: 0,
       retryBudget: null,
+      attempts: createWindowCount(),
       requests: 0,
       errors: 0,
       shard: null,
@@ -114,7 +142,7 @@ export function createTenants(max: number): Tenants {
     },
     takeBusiest(countMax) {
       const active = [...all.values()].filter(({ isTenant, requests }) => isTenant && requests > 0)
-      const taken = busiest(active, countMax)
+      const taken = busiest(active, countMax, (tenant) => tenant.requests)
       const counts = taken.map(({ key, requests, errors }) => ({ tenant: key, requests, errors }))
       for (const tenant of active) {
         tenant.requests = 0
@@ -122,17 +150,38 @@ export function createTenants(max: number): Tenants {
       }
       return counts
     },
+    attemptsOf(key, now) {
+      const tenant = all.get(key)
+      return tenant ? readWindowCount(tenant.attempts, now) : 0
+    },
+    takeArrivals(countMax) {
+      const active = [...all.values()].filter(({ arrived }) => arrived > 0)
+      const taken = busiest(active, countMax, (tenant) => tenant.arrived)
+      const arrivals = new Map(taken.map(({ key, arrived }) => [key, arrived]))
+      for (const tenant of active) tenant.arrived = 0
+      return arrivals
+    },
+    setShares(next) {
+      // A tenant's name in the table is its key.
+      for (const key of shares.keys()) setShare(all.get(key), 1)
+      for (const [key, share] of next) setShare(all.get(key), share)
+      shares = next
+    },
   }
 }
 
+function setShare(tenant: Tenant | undefined, share: number): void {
+  if (tenant) tenant.share = share
+}
+
 /** Sorting all of many would hold up requests; sorting their counts alone is ten times as fast, and says who is worth it. */
-function busiest(tenants: readonly Tenant[], max: number): Tenant[] {
-  const byRequests = (a: Tenant, b: Tenant) => b.requests - a.requests
-  if (tenants.length <= max) return [...tenants].sort(byRequests)
-  const least = Float64Array.from(tenants, ({ requests }) => requests).sort()[tenants.length - max]!
+function busiest(tenants: readonly Tenant[], max: number, countOf: (tenant: Tenant) => number): Tenant[] {
+  const byCount = (a: Tenant, b: Tenant) => countOf(b) - countOf(a)
+  if (tenants.length <= max) return [...tenants].sort(byCount)
+  const least = Float64Array.from(tenants, countOf).sort()[tenants.length - max]!
   return tenants
-    .filter(({ requests }) => requests >= least)
-    .sort(byRequests)
+    .filter((tenant) => countOf(tenant) >= least)
+    .sort(byCount)
     .slice(0, max)
 }
 
@@ -142,7 +191,8 @@ export function shardIn(view: RoutingView, tenant: Tenant): TenantShard {
   const reach = reachOf(view, tenant.key)
   const generation = rowGeneration(view.snapshot, reach.row)
   const isSuspended = tenant.isTenant && view.suspended.has(tenant.key)
-  const shard: TenantShard = { ...reach, view, generation, isSuspended, lines: new Map() }
+  const throttle = tenant.isTenant ? throttleOf(view, tenant.key, reach.home, tenant.share) : null
+  const shard: TenantShard = { ...reach, view, generation, isSuspended, throttle, lines: new Map() }
   tenant.shard = shard
   return shard
 }

@@ -1,8 +1,16 @@
-/** One GET of a document over HTTP: conditional, timed, and cut off at a size limit while it arrives. */
+/**
+ * One GET of a document over HTTP: conditional, timed, and cut off at a size limit while it arrives. It stays in the parts
+ * in which it came: to join them would take a large document's time once more.
+ */
+import { ROUTER_HEADER } from '@cellplane/contract'
+import { type HttpAnswer, request } from '../node-http.ts'
+import type { Chunks } from './read-document.ts'
 
 export type DocumentRequest = {
   url: string
   bearerToken?: string
+  /** Who asks, for a control plane that gives a new base to one router first. */
+  router?: string
   /** ETag of the answer before; an unchanged document then costs no body. */
   etag: string | null
   bytesMax: number
@@ -11,7 +19,7 @@ export type DocumentRequest = {
 
 /** `etag` is that of this answer, also when its document was too large, so that it is not asked for again. */
 export type FetchedDocument =
-  | { kind: 'document'; text: string; etag: string | null }
+  | { kind: 'document'; chunks: Chunks; etag: string | null }
   | { kind: 'unchanged' }
   | { kind: 'too-large'; etag: string | null }
   | { kind: 'unavailable'; why: string }
@@ -20,47 +28,41 @@ export type FetchedDocument =
 const FETCH_TIMEOUT_MS = 5_000
 
 /** Never rejects: a server that is gone, slow or talks nonsense is `unavailable`. */
-export async function fetchDocument(request: DocumentRequest): Promise<FetchedDocument> {
-  const { url, bearerToken, etag, bytesMax } = request
+export async function fetchDocument(asked: DocumentRequest): Promise<FetchedDocument> {
+  const { url, bearerToken, etag, bytesMax } = asked
   const headers: Record<string, string> = { accept: 'application/json' }
   if (bearerToken !== undefined) headers['authorization'] = `Bearer ${bearerToken}`
+  if (asked.router !== undefined) headers[ROUTER_HEADER] = encodeURIComponent(asked.router)
   if (etag !== null) headers['if-none-match'] = etag
   try {
-    const response = await fetch(url, {
+    const response = await request(url, {
+      method: 'GET',
       headers,
-      redirect: 'error',
-      signal: AbortSignal.any([request.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
+      signal: AbortSignal.any([asked.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
     })
     if (response.status === 304) return { kind: 'unchanged' }
     if (response.status !== 200) {
-      await response.body?.cancel()
+      response.discard()
       return { kind: 'unavailable', why: `${url} answered ${response.status}; expected 200 or 304` }
     }
-    const text = await readBounded(response, bytesMax)
-    const newEtag = response.headers.get('etag')
-    return text === undefined
-      ? { kind: 'too-large', etag: newEtag }
-      : { kind: 'document', text, etag: newEtag }
+    const chunks = await readBounded(response, bytesMax)
+    return chunks === undefined
+      ? { kind: 'too-large', etag: response.etag }
+      : { kind: 'document', chunks, etag: response.etag }
   } catch (error) {
-    return { kind: 'unavailable', why: `${url} did not answer: ${whyFetchFailed(error)}` }
+    return { kind: 'unavailable', why: `${url} did not answer: ${(error as Error).message}` }
   }
 }
 
 /** Undefined when it is longer than `bytesMax`; what is beyond is never read. */
-async function readBounded(response: Response, bytesMax: number): Promise<string | undefined> {
+export async function readBounded({ body }: HttpAnswer, bytesMax: number): Promise<Chunks | undefined> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of body) {
     bytes += chunk.length
-    // Leaving the loop cancels the stream.
+    // Leaving the loop ends the connection.
     if (bytes > bytesMax) return undefined
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-/** `fetch failed` alone says nothing; its cause does. */
-export function whyFetchFailed(error: unknown): string {
-  const { message, cause } = error as Error
-  return cause instanceof Error ? `${message}: ${cause.message}` : message
+  return chunks
 }

@@ -6,13 +6,14 @@
 import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAtomically } from '@cellplane/host'
+import type { Chunks } from './read-document.ts'
 
 export type DocumentName = 'base' | 'overlay' | 'jwks'
 
 export type LastGood = {
   /** Undefined when there is none. `writtenAt` is ms since the epoch. Rejects when it cannot be read. */
-  read(name: DocumentName): Promise<{ text: string; writtenAt: number } | undefined>
-  write(name: DocumentName, text: string): Promise<void>
+  read(name: DocumentName): Promise<{ chunks: Chunks; writtenAt: number } | undefined>
+  write(name: DocumentName, content: string | Chunks): Promise<void>
 }
 
 /** Keeps each document as `<folder>/<name>.json`. */
@@ -22,13 +23,13 @@ export async function openLastGood(folder: string): Promise<LastGood> {
   return {
     async read(name) {
       try {
-        const [text, { mtimeMs }] = await Promise.all([readFile(pathOf(name), 'utf8'), stat(pathOf(name))])
-        return { text, writtenAt: mtimeMs }
+        const [bytes, { mtimeMs }] = await Promise.all([readFile(pathOf(name)), stat(pathOf(name))])
+        return { chunks: [bytes], writtenAt: mtimeMs }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
         throw error
       }
     },
-    write: (name, text) => writeAtomically(pathOf(name), text),
+    write: (name, content) => writeAtomically(pathOf(name), content),
   }
 }

@@ -5,9 +5,10 @@
  *     connecting ──(200)──▶ open ──(end, error, silence)──▶ waiting ──(backoff)──▶ connecting
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { ROUTER_HEADER } from '@cellplane/contract'
 import { createParser } from 'eventsource-parser'
 import type { Logger } from '../log.ts'
-import { whyFetchFailed } from './fetch-document.ts'
+import { request } from '../node-http.ts'
 
 /** The control plane pings every few seconds; after this much silence the connection is presumed dead. */
 const SILENCE_MAX_MS = 30_000
@@ -28,6 +29,8 @@ const STREAM_BYTES = { burst: 1024 * 1024, perSecond: 64 * 1024 }
 export type TopologyEventsOptions = {
   url: string
   bearerToken: string
+  /** Who asks: which base is news depends on it. */
+  router: string
   log: Logger
   signal: AbortSignal
   /** Called for each event, and whenever the stream was opened: what happened before that was missed. */
@@ -47,7 +50,7 @@ export async function followTopologyEvents(options: TopologyEventsOptions): Prom
       })
     } catch (error) {
       if (!isLogged && !signal.aborted) {
-        log.warn('the topology’s events are not received; polling goes on', { why: whyFetchFailed(error) })
+        log.warn('the topology’s events are not received; polling goes on', { why: (error as Error).message })
         isLogged = true
       }
     }
@@ -64,12 +67,19 @@ async function readStream(options: TopologyEventsOptions, onHealthy: () => void)
     setTimeout(() => abandon.abort(new Error(`${url} was silent for ${ms} ms`)), ms)
   let silence = abandonAfter(CONNECT_TIMEOUT_MS)
   try {
-    const response = await fetch(url, {
-      headers: { accept: 'text/event-stream', authorization: `Bearer ${bearerToken}` },
-      redirect: 'error',
+    const response = await request(url, {
+      method: 'GET',
+      headers: {
+        accept: 'text/event-stream',
+        authorization: `Bearer ${bearerToken}`,
+        [ROUTER_HEADER]: encodeURIComponent(options.router),
+      },
       signal: AbortSignal.any([options.signal, abandon.signal]),
     })
-    if (response.status !== 200 || !response.body) throw new Error(`${url} answered ${response.status}`)
+    if (response.status !== 200) {
+      response.discard()
+      throw new Error(`${url} answered ${response.status}`)
+    }
     clearTimeout(silence)
     silence = abandonAfter(SILENCE_MAX_MS)
     onNews()

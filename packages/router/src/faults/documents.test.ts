@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { encodeTable, type UnsignedTopologyBase } from '@cellplane/contract'
+import { READER_LIMITS } from '../documents/document-reader.ts'
 import type { FakeFleet } from '../testing/fake-fleet.ts'
 import { until } from '../testing/wait.ts'
 import { assertUnharmed, onGround, startReadyRouter, statusOf } from './ground.ts'
@@ -20,8 +21,12 @@ const MIB = 1024 * 1024
 const CELLS_MANY = 1_000
 const DOCUMENT_BYTES = 10_000_000
 
-/** The event loop's stall that a document may cause, on a machine that is busy with other things. */
-const STALL_MS_MAX = 5_000
+/**
+ * What the event loop's stall may be of the time until a large document is taken. Both grow with how busy the machine is,
+ * so this is no question of its speed. Read by the process that serves, a document would hold it up for nearly all of that
+ * time; 20 to 920 ms, a tenth and less, is what was measured.
+ */
+const STALL_SHARE_MAX = 0.5
 
 const marksOf = (slots: readonly number[]) =>
   slots.map((slot) => ({ slot, since: '2026-01-01T00:00:00Z', reason: 'probe' }))
@@ -60,14 +65,19 @@ const large =
       const others = load(router.port, 'others')
       await others.during(MEANWHILE)
       const before = await router.probe()
+      const servedAt = performance.now()
       fleet.controlPlane.serve('base', text)
       await until('it to be taken', async () => (await statusOf(router)).base.version === base.version)
-      assertUnharmed(t, 'others', await others.during(MEANWHILE))
+      const takenMs = performance.now() - servedAt
       const after = await router.probe()
+      assertUnharmed(t, 'others', await others.during(MEANWHILE))
       t.diagnostic(
-        `${(text.length / 1e6).toFixed(1)} MB: the event loop was held up for ${after.stallMaxMs} ms at most; ${Math.round((after.rssBytes - before.rssBytes) / MIB)} MiB more`,
+        `${(text.length / 1e6).toFixed(1)} MB: taken after ${Math.round(takenMs)} ms; the event loop was held up for ${after.stallMaxMs} ms at most; ${Math.round((after.rssBytes - before.rssBytes) / MIB)} MiB more`,
       )
-      assert.ok(after.stallMaxMs < STALL_MS_MAX, `the event loop was held up for ${after.stallMaxMs} ms`)
+      assert.ok(
+        after.stallMaxMs < takenMs * STALL_SHARE_MAX,
+        `the event loop was held up for ${after.stallMaxMs} ms`,
+      )
       assertUnharmed(t, 'others, all the while', await others.stop())
     })
 
@@ -91,6 +101,22 @@ const FAULTS: Record<string, Fault> = {
     }),
   'document-1000-cells': large(manyCells),
   'document-10-mb': large(manyPins),
+  // Twenty times its size when parsed, in the place of a document that takes more than the default.
+  'document-unreadable': (t) =>
+    onGround(async ({ fleet, load }) => {
+      const router = await fleet.startRouter({}, { reading: { ...READER_LIMITS, heapMibMax: 32 } })
+      await until('both documents', async () => (await statusOf(router)).overlay)
+      const others = load(router.port, 'others')
+      const held = (await statusOf(router)).base
+      fleet.controlPlane.serve('base', `[${'{},'.repeat(1_000_000)}{}]`)
+      await until('it to be refused', async () => (await statusOf(router)).refused_documents.base === 1)
+      assert.match((await statusOf(router)).last_refusal, /could not be read: .* 32 MiB of memory/)
+      assertUnharmed(t, 'others', await others.during(MEANWHILE))
+      assert.deepEqual((await statusOf(router)).base, held)
+      const { version } = fleet.publishBase()
+      await until('the next', async () => (await statusOf(router)).base.version === version)
+      assertUnharmed(t, 'others, all the while', await others.stop())
+    }),
   'overlay-all-unhealthy': (t) =>
     onGround(async ({ fleet, load }) => {
       const router = await startReadyRouter(fleet)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { send } from '../testing/client.ts'
 import { createIssuer, TOKENS } from '../testing/issuer.ts'
+import { readMetric } from '../testing/metrics.ts'
 import { connectRaw, type RawClient } from '../testing/raw-client.ts'
 import { freePort } from '../testing/router-process.ts'
 import { until } from '../testing/wait.ts'
@@ -31,13 +32,33 @@ const RESET_MAX = 5
 /** Not one for each connection that is refused. */
 const LOG_LINES_MAX = 50
 
+/** More than what ejects a cell, and than a budget of second attempts lets through at once. */
+const REFUSED_BY_ROUTER = 30
+
+/** One connection that stands, and one request at a time: more than that needs files when it is held up. */
+const FRUGAL = { connectionsMax: 1 }
+
 const openFilesOf = ({ child }: RouterProcess): number => readdirSync(`/proc/${child.pid}/fd`).length
+
+/** Opens connections until the process can take no more, which it shows by closing one. */
+async function takeAllFiles({ port }: RouterProcess, idlers: Set<RawClient>): Promise<void> {
+  await until('no file to be left', async () => {
+    const closed = [...idlers].filter(({ hasEnded }) => hasEnded)
+    for (const idler of closed) {
+      idler.destroy()
+      idlers.delete(idler)
+    }
+    if (closed.length > 0) return true
+    idlers.add(await connectRaw(port))
+    return false
+  })
+}
 
 const FAULTS: Record<string, Fault> = {
   'files-exhausted': (t) =>
     onProcesses(async ({ load, spawn }) => {
       const router = await spawn({}, { openFilesMax: OPEN_FILES_MAX })
-      const others = load(router.port, 'others')
+      const others = load(router.port, 'others', FRUGAL)
       assertUnharmed(t, 'others, before', await others.during(MEANWHILE))
       const idlers: RawClient[] = []
       try {
@@ -52,11 +73,63 @@ const FAULTS: Record<string, Fault> = {
       } finally {
         for (const idler of idlers) idler.destroy()
       }
-      await until('new connections to be served', async () => {
-        return (await send(router.port).catch(() => undefined))?.status === 200
-      })
+      await until('files to be free', () => openFilesOf(router) < OPEN_FILES_MAX / 2)
+      assert.equal((await send(router.port)).status, 200)
       assertUnharmed(t, 'others on new connections', await load(router.port, 'others').during(MEANWHILE))
       assertUnharmed(t, 'others, all the while', await others.stop())
+    }),
+  'files-exhausted-to-cells': (t) =>
+    onProcesses(async ({ fleet, load, spawn }) => {
+      const router = await spawn({}, { openFilesMax: OPEN_FILES_MAX })
+      const others = load(router.port, 'others', FRUGAL)
+      assertUnharmed(t, 'others, before', await others.during(MEANWHILE))
+      // Its connection stands, and each of its requests needs one to the cell.
+      const victim = await connectRaw(router.port)
+      const { answer } = fleet.cells[0]!
+      fleet.cells[0]!.answer = (seen, response) => answer(seen, response.setHeader('connection', 'close'))
+      const request = `GET / HTTP/1.1\r\nhost: a\r\nx-tenant: ${fleet.tenantOn(0, 1)}\r\n\r\n`
+      const idlers = new Set<RawClient>()
+      const outcomes: Record<string, number> = {}
+      const methods: string[] = []
+      try {
+        await until('many to be refused for it', async () => {
+          await takeAllFiles(router, idlers)
+          victim.write(request)
+          methods.push('GET')
+          const { status, head, body } = (await victim.answers(...methods)).at(-1)!
+          // A file may have become free in between.
+          const outcome = status === 200 ? 'ok' : `${status} ${JSON.parse(body).code}`
+          if (status === 503) assert.match(head, /^retry-after: \d+\r$/m)
+          outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+          return methods.length - (outcomes['ok'] ?? 0) >= REFUSED_BY_ROUTER
+        })
+      } finally {
+        for (const client of [...idlers, victim]) client.destroy()
+      }
+      t.diagnostic(`victims: ${JSON.stringify(outcomes)}`)
+      assert.deepEqual(
+        Object.keys(outcomes).filter((outcome) => outcome !== 'ok'),
+        ['503 ROUTER_EXHAUSTED'],
+      )
+      const refused = outcomes['503 ROUTER_EXHAUSTED']!
+      const { adminPort } = router
+      await until('the metrics', () =>
+        readMetric(adminPort, 'local_failures_total', 'reason').catch(() => null),
+      )
+      // One of the others may have needed a connection, too.
+      const failures = (await readMetric(adminPort, 'local_failures_total', 'reason'))['EMFILE']!
+      assert.ok(failures >= refused, `${failures} counted`)
+      assert.equal((await readMetric(adminPort, 'refused_total', 'code'))['ROUTER_EXHAUSTED'], failures)
+      for (const metric of ['retries_total', 'connect_failures_total', 'ejections_total']) {
+        const counts = await readMetric(adminPort, metric)
+        assert.deepEqual(Object.values(counts), [0, 0, 0, 0], metric)
+      }
+      await until('files to be free', () => openFilesOf(router) < OPEN_FILES_MAX / 2)
+      const home = load(router.port, 'victims')
+      const seen = await home.during(MEANWHILE)
+      assertUnharmed(t, 'victims, once files are free', seen)
+      assert.equal(seen.byCell['cell-1'], undefined)
+      assertOnly(t, 'others, all the while', await others.stop(), ['ok', '503 ROUTER_EXHAUSTED'])
     }),
   'clock-jumps': (t) =>
     onProcesses(async ({ fleet, load, spawn }) => {

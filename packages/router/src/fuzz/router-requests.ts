@@ -134,7 +134,7 @@ class RequestStream implements RequestsReading {
     const text = this.#parts.formatCellRequest(
       {
         head,
-        identity: identityOf(head, 'continue'),
+        identity: identityOf(head, 'continue', null),
         client: { isTls: false, source: '192.0.2.1' },
         // Both policies get their share, and the same one for the same bytes.
         policy: head.lines.length % 2 === 0 ? 'replace' : 'append',

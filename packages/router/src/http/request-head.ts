@@ -4,7 +4,7 @@
  *
  * All text is Latin-1, byte for byte what came, so that it can be written again as it was.
  */
-import type { RequestView } from '@cellplane/core'
+import type { RequestView } from '@cellplane/core/data-plane'
 import { CLASSES, HOST } from './character-classes.ts'
 import { headerValue, keptLines } from './head-scan.ts'
 import { KEEP } from './header-names.ts'

@@ -6,7 +6,7 @@ import type { Cell } from '../cells/cell.ts'
 import type { Tenant } from '../decision/tenants.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Logger } from '../log.ts'
-import type { RequestIdentity } from './request-identity.ts'
+import { type RequestIdentity, traceIdOf } from './request-identity.ts'
 
 export type AccessEntry = {
   identity: RequestIdentity
@@ -53,7 +53,7 @@ export function createAccessLog(log: Logger, everyNth: number): AccessLog {
     write({ identity, head: { method, path }, tenant, cell, status, durationMs }) {
       log.info('request', {
         request_id: identity.requestId,
-        trace_id: identity.traceparent.slice(3, 35),
+        trace_id: traceIdOf(identity),
         tenant_id: tenant?.isTenant ? tenant.key : '',
         cell: cell?.id ?? '',
         method,

@@ -22,10 +22,11 @@ import { RESPONSE, ResponseScan, scanResponse } from '../http/response-scan.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { ServeDeps } from './deps.ts'
 import { guard } from './guard.ts'
+import { type LocalFailure, localFailureOf } from './local-failure.ts'
 import { createReads, LARGE_BODY_BYTES, type Reads } from './read-buffer.ts'
 
-/** Why a connection gave no answer, or not all of it. */
-export type CellFailure = 'connect' | 'timeout' | 'broken' | 'invalid'
+/** Why a connection gave no answer, or not all of it. `local`: this process could not even open it. */
+export type CellFailure = 'connect' | 'timeout' | 'broken' | 'invalid' | 'local'
 
 /** Whoever waits for the answer. */
 export type AnswerReceiver = {
@@ -71,6 +72,7 @@ export class CellConnection {
   #isPaused = false
   #isWaiting = false
   #hasEnded = false
+  #localFailure: LocalFailure | null = null
   /** The beginning of a head that has not arrived in full. */
   #partialHead: Buffer | null = null
   #interimCount = 0
@@ -115,13 +117,26 @@ export class CellConnection {
     on('drain', () => this.#receiver?.onCellDrain())
     on('end', () => this.#onEnd())
     // An error of an idle connection must not wait for the 'close' that follows, and says the rest.
-    this.#socket.on('error', () => this.#pool.remove(this))
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#pool.remove(this)
+      if (!this.#isConnected) this.#localFailure = localFailureOf(error)
+    })
     on('close', () => this.#onClose())
     deps.deadlines.watch(this)
   }
 
   get isConnected(): boolean {
     return this.#isConnected
+  }
+
+  /** What this process lacked to open it; null when it was not that. */
+  get localFailure(): LocalFailure | null {
+    return this.#localFailure
+  }
+
+  /** Something of the answer has come, an informational one or a part of a head too. */
+  get hasAnswerBegun(): boolean {
+    return this.#isHeadRead || this.#partialHead !== null || this.#interimCount > 0
   }
 
   get pathPrefix(): string {
@@ -313,7 +328,7 @@ export class CellConnection {
     this.#close()
     const receiver = this.#receiver
     this.#receiver = null
-    receiver?.onCellFailed(this.#isConnected ? 'broken' : 'connect')
+    receiver?.onCellFailed(this.#isConnected ? 'broken' : this.#localFailure ? 'local' : 'connect')
   }
 
   #close(): void {

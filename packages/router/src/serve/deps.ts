@@ -9,8 +9,10 @@ import type { RequestScan } from '../http/request-scan.ts'
 import type { Logger } from '../log.ts'
 import type { CellTls } from '../tls/cell-tls.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { AccessLog } from './access-log.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { Holds } from './holds.ts'
 import type { Traffic } from './traffic.ts'
 
 /** A client as the public port keeps account of it: a connection, of HTTP/2 with all its streams. */
@@ -36,8 +38,11 @@ export type ServeDeps = {
   readonly verifier: TokenVerifier
   readonly traffic: Traffic
   readonly accessLog: AccessLog
+  /** Null when nobody wants spans. */
+  readonly tracing: Tracing | null
   readonly log: Logger
   readonly deadlines: Deadlines
+  readonly holds: Holds
   /** True once the process was told to stop: every answer from then on closes its connection. */
   isStopping: boolean
   /** The scan for request heads; it knows the headers that hold partition keys by the current view. */

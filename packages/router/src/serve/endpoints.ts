@@ -1,6 +1,6 @@
 /** A tenant's own endpoints, for customers and browsers that go to their cells directly. Nobody is told another tenant's. */
 import { HEADERS, type TenantEndpoints } from '@cellplane/contract'
-import { shardOf } from '@cellplane/core'
+import { shardOf } from '@cellplane/core/data-plane'
 import type { RoutingView } from '../decision/routing-view.ts'
 import { shardIn, type Tenant } from '../decision/tenants.ts'
 import { encodeText } from '../http/request-head.ts'

@@ -1,6 +1,6 @@
 /** What a failed attempt means for the caller: a problem that says whether the request may have been processed. */
 import { HEADERS, type ProblemCode } from '@cellplane/contract'
-import type { MatchedRoute } from '@cellplane/core'
+import type { MatchedRoute } from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import type { CellFailure } from './cell-connection.ts'
 import type { Refusal } from './refusal.ts'
@@ -18,6 +18,10 @@ export function explainFailure(
   const refusal = (code: ProblemCode, detail: string): Refusal => ({ code, detail, cell: cell.id })
   if (why === 'client-slow') {
     return { code: 'REQUEST_TIMEOUT', detail: 'the request body stopped coming before its end' }
+  }
+  if (why === 'local') {
+    const detail = 'this router has no file, port or memory left for a connection to a cell; nothing was sent'
+    return { code: 'ROUTER_EXHAUSTED', detail }
   }
   if (why === 'full')
     return refusal('OVERLOADED', `cell ${cell.id} has as many requests under way as it is given`)

@@ -5,7 +5,7 @@
  * open, and whether such a request may do anything is the service's own decision. A key that is there but broken, and
  * a token that does not verify, never fail open.
  */
-import { findPartitionKey, keyByRule, type RequestView } from '@cellplane/core'
+import { findPartitionKey, keyByRule, type RequestView } from '@cellplane/core/data-plane'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { Tenant } from '../decision/tenants.ts'
 import type { ServeDeps } from './deps.ts'

@@ -1,9 +1,12 @@
 /**
  * Where a request goes first, or why nowhere. A tenant that this router has suspended goes to the quarantine cell and to
- * no other, also with a request that names one: this is what its requests may take down.
+ * no other, also with a request that names one: this is what its requests may take down. One that is in quarantine at
+ * home is throttled there.
  */
-import { type CellTarget, DRAWS, pickTarget, type Wish } from '@cellplane/core'
+import { type CellTarget, DRAWS, pickTarget, type Wish } from '@cellplane/core/data-plane'
+import { monotonicNow } from '../clock.ts'
 import type { TenantShard } from '../decision/tenants.ts'
+import { admitThrottled, divertedTarget } from '../decision/throttle.ts'
 import { unavailable } from './failure.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -14,6 +17,11 @@ export const draw = () => Math.floor(Math.random() * DRAWS)
 export function pickCell(shard: TenantShard, wish: Wish, draw: number): CellTarget | Refusal {
   const { view } = shard
   if (shard.isSuspended && !view.canQuarantine) return SUSPENDED
+  if (shard.throttle) {
+    const diverted = divertedTarget(view, wish)
+    if (diverted) return diverted
+    if (!admitThrottled(shard.throttle, monotonicNow())) return THROTTLED
+  }
   const target = pickTarget(view, shard, wish, draw)
   switch (target.kind) {
     case 'cell':
@@ -23,6 +31,12 @@ export function pickCell(shard: TenantShard, wish: Wish, draw: number): CellTarg
     case 'down':
       return unavailable(view.cells[target.index]!)
   }
+}
+
+const THROTTLED: Refusal = {
+  code: 'TOO_MANY_REQUESTS',
+  detail:
+    'this tenant is in quarantine: its requests fail, or crash cells, and only a few of them are let through',
 }
 
 const SUSPENDED: Refusal = {

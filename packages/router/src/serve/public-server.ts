@@ -7,16 +7,15 @@
  */
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
 import type { KeyRule } from '@cellplane/contract'
-import type { RouterConfig } from '../config.ts'
+import type { ListenTls, RouterConfig } from '../config.ts'
 import { FORWARDING_HEADERS, RequestScan } from '../http/request-scan.ts'
-import { Http2Connection } from '../http2/http2-connection.ts'
-import { ClientTls } from '../tls/client-tls.ts'
-import { startTlsListener, type TlsListener } from '../tls/tls-listener.ts'
+import type { ClientTls } from '../tls/client-tls.ts'
+import type { TlsListener } from '../tls/tls-listener.ts'
 import { ClientConnection, type OpenSocket } from './client-connection.ts'
 import { startDeadlines } from './deadlines.ts'
 import type { Client, ServeDeps } from './deps.ts'
+import { createHolds, type HoldCounts } from './holds.ts'
 import type { Reads } from './read-buffer.ts'
 
 export type PublicServer = {
@@ -24,14 +23,15 @@ export type PublicServer = {
   readonly port: number
   /** Null without TLS. */
   readonly tls: TlsListener | null
-  /** To be called after the topology has changed: streams at cells that leave are told to go. */
+  readonly holds: HoldCounts
+  /** To be called after the topology has changed: streams at cells that leave are told to go, held requests go on. */
   onTopology(): void
   stop(): Promise<void>
 }
 
 export type PublicServerOptions = Omit<
   ServeDeps,
-  'deadlines' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
+  'deadlines' | 'holds' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
 > & {
   listen: RouterConfig['listen']
   /** How often the files of TLS are looked at. */
@@ -55,9 +55,11 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
       why: error.stack ?? error.message,
     })
   const deadlines = startDeadlines(onDefect)
+  const holds = createHolds({ limits, deadlines, currentView: options.currentView })
   const deps: ServeDeps = {
     ...options,
     deadlines,
+    holds,
     isStopping: false,
     scan: scanOf(options),
     onDefect,
@@ -67,13 +69,29 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
   const welcome = (open: OpenSocket, tls: ClientTls | null, address?: string): void => {
     clients.add(new ClientConnection(deps, open, tls, address))
   }
-  const welcomeSecure = (socket: TLSSocket, { settings, certificateOf, counters }: TlsListener): void => {
-    const tls = new ClientTls(socket, certificateOf)
-    if (socket.alpnProtocol === 'h2') {
-      clients.add(new Http2Connection(deps, socket, tls, settings, counters))
-    } else {
-      welcome((reads) => readingByItself(socket, reads), tls)
-    }
+
+  /** What TLS and HTTP/2 need is loaded here: 5 MB that a router behind something else's TLS has no use for. */
+  async function listenSecure(settings: ListenTls): Promise<TlsListener> {
+    const [{ startTlsListener }, { ClientTls }, { Http2Connection }] = await Promise.all([
+      import('../tls/tls-listener.ts'),
+      import('../tls/client-tls.ts'),
+      import('../http2/http2-connection.ts'),
+    ])
+    return startTlsListener({
+      settings,
+      listenOn: (server) => listenOn(server, { host: listen.host, port: settings.port ?? listen.port }),
+      isFull,
+      onSecure(socket, { certificateOf, counters }) {
+        const tls = new ClientTls(socket, certificateOf)
+        if (socket.alpnProtocol === 'h2') {
+          clients.add(new Http2Connection(deps, socket, tls, settings, counters))
+        } else {
+          welcome((reads) => readingByItself(socket, reads), tls)
+        }
+      },
+      pollMs: options.filesPollMs,
+      log,
+    })
   }
 
   async function listenPlain(): Promise<Server> {
@@ -104,16 +122,7 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
   let tls: TlsListener | null = null
   let plain: Server | null = null
   try {
-    if (listen.tls) {
-      tls = await startTlsListener({
-        settings: listen.tls,
-        listenOn: (server) => listenOn(server, { host: listen.host, port: listen.tls?.port ?? listen.port }),
-        isFull,
-        onSecure: welcomeSecure,
-        pollMs: options.filesPollMs,
-        log,
-      })
-    }
+    if (listen.tls) tls = await listenSecure(listen.tls)
     if (listen.tls?.port !== undefined || !tls) plain = await listenPlain()
   } catch (error) {
     tls?.close()
@@ -125,11 +134,14 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
   return {
     port: plain ? (plain.address() as AddressInfo).port : tls!.port,
     tls,
+    holds,
     onTopology() {
+      holds.onTopology()
       for (const client of clients) client.leaveLeavingCell()
     },
     async stop() {
       deps.isStopping = true
+      holds.stop()
       // A connection that stands in the kernel and was not accepted is reset when its port is closed. Right after the loop
       // has looked at its sockets there are fewest of them.
       await turn()

@@ -6,7 +6,7 @@
  * 307, because no other status keeps the method and the body (RFC 9110, section 15.4.8).
  */
 import { HEADERS } from '@cellplane/contract'
-import { type CellTarget, redirectUrl, type Wish } from '@cellplane/core'
+import { type CellTarget, redirectUrl, type Wish } from '@cellplane/core/data-plane'
 import type { Tenant, TenantShard } from '../decision/tenants.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { OwnAnswer } from './answer.ts'

@@ -1,5 +1,4 @@
 /** What the router answers itself instead of a cell: RFC 9457 problem details. */
-import { STATUS_CODES } from 'node:http'
 import {
   HEADERS,
   PROBLEM_CODES,
@@ -8,6 +7,7 @@ import {
   problemDetails,
 } from '@cellplane/contract'
 import { encodeText } from '../http/request-head.ts'
+import { STATUS_CODES } from '../node-http.ts'
 
 export type Refusal = {
   code: ProblemCode

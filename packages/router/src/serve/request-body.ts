@@ -31,6 +31,11 @@ export class RequestBody {
     return this.#kept === '' && this.isReplayable
   }
 
+  /** Bytes that are held in memory. */
+  get keptBytes(): number {
+    return this.#kept.length
+  }
+
   /** What comes needs no framing and is not kept: its bytes may be passed on as they are. */
   get passesBytes(): boolean {
     return !this.isReplayable && !this.#isChunked

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { isSaneRequestId, isTraceparent, type RequestHead } from '../http/request-head.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 
 const IDS_AT_ONCE = 256
 /** A trace id and a span id, in hexadecimal digits. */
@@ -28,16 +29,53 @@ export function newRequestId(): string {
   return nextDigits(TRACE_DIGITS)
 }
 
-export type RequestIdentity = { requestId: string; traceparent: string; tracestate: string | undefined }
+export type RequestIdentity = {
+  requestId: string
+  /** For the cell. With tracing, its parent is this router's span; without, it is the client's as it came. */
+  traceparent: string
+  tracestate: string | undefined
+  /** The client's span; null when the trace begins here, and without tracing. */
+  parentSpanId: string | null
+}
+
+/** Where the fields of `00-<trace>-<span>-<flags>` begin. */
+const TRACE_AT = 3
+const SPAN_AT = 36
+const FLAGS_AT = 53
+const FLAG_SAMPLED = 1
+
+export const traceIdOf = ({ traceparent }: RequestIdentity) =>
+  traceparent.slice(TRACE_AT, TRACE_AT + TRACE_DIGITS)
+export const spanIdOf = ({ traceparent }: RequestIdentity) =>
+  traceparent.slice(SPAN_AT, SPAN_AT + SPAN_DIGITS)
+export const isSampled = ({ traceparent }: RequestIdentity) =>
+  (Number.parseInt(traceparent.slice(FLAGS_AT, FLAGS_AT + 2), 16) & FLAG_SAMPLED) !== 0
 
 /** `trace`: whether a client's trace is continued, or replaced by a new one. */
-export function identityOf(head: RequestHead, trace: 'continue' | 'replace'): RequestIdentity {
+export function identityOf(
+  head: RequestHead,
+  trace: 'continue' | 'replace',
+  tracing: Pick<Tracing, 'samples'> | null,
+): RequestIdentity {
   const { requestId, traceparent, tracestate } = head
   const isContinued = trace === 'continue' && traceparent !== undefined && isTraceparent(traceparent)
   const newId = nextDigits(TRACE_DIGITS)
   return {
     requestId: requestId !== undefined && isSaneRequestId(requestId) ? requestId : newId,
-    traceparent: isContinued ? traceparent : `00-${newId}-${nextDigits(SPAN_DIGITS)}-01`,
+    traceparent: isContinued ? continued(traceparent, tracing !== null) : begun(newId, tracing),
     tracestate: isContinued ? tracestate : undefined,
+    parentSpanId: isContinued && tracing ? traceparent.slice(SPAN_AT, SPAN_AT + SPAN_DIGITS) : null,
   }
+}
+
+/** The same trace with the same flags, and a span of our own in the place of the client's. */
+function continued(traceparent: string, hasSpan: boolean): string {
+  if (!hasSpan) return traceparent
+  const trace = traceparent.slice(TRACE_AT, TRACE_AT + TRACE_DIGITS)
+  return `00-${trace}-${nextDigits(SPAN_DIGITS)}-${traceparent.slice(FLAGS_AT, FLAGS_AT + 2)}`
+}
+
+function begun(traceId: string, tracing: Pick<Tracing, 'samples'> | null): string {
+  const isKept = tracing?.samples(traceId) ?? true
+  return `00-${traceId}-${nextDigits(SPAN_DIGITS)}-0${isKept ? FLAG_SAMPLED : 0}`
 }

@@ -20,6 +20,7 @@ export async function startFakeControlPlane() {
     JSON.stringify(signDocument(document, keyIdOf(privateKey), privateKey))
   const served: Record<'base' | 'overlay', string | null> = { base: null, overlay: null }
   const reports: RouterReport[] = []
+  const reporting: { answer(report: RouterReport): string | null } = { answer: () => null }
   const subscribers = new Set<ServerResponse>()
   const fetches = { base: 0, overlay: 0 }
   let port = 0
@@ -40,8 +41,11 @@ export async function startFakeControlPlane() {
         text += chunk
       })
       request.on('end', () => {
-        reports.push(JSON.parse(text))
-        response.writeHead(204).end()
+        const report: RouterReport = JSON.parse(text)
+        reports.push(report)
+        const answer = reporting.answer(report)
+        if (answer === null) response.writeHead(204).end()
+        else response.writeHead(200, { 'content-type': 'application/json' }).end(answer)
       })
       return
     }
@@ -70,6 +74,8 @@ export async function startFakeControlPlane() {
     jwks: { keys: [publicKey.export({ format: 'jwk' })] },
     sign,
     reports,
+    /** `answer`: what a report is answered with, as text; null for 204. */
+    reporting,
     fetches,
     get subscriberCount() {
       return subscribers.size

@@ -6,9 +6,11 @@
  */
 import { readFile, stat } from 'node:fs/promises'
 import { type Parsed, parsed, problem, refused } from '@cellplane/contract'
-import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet } from 'jose/jwks/local'
 import { fetchDocument } from '../documents/fetch-document.ts'
 import type { LastGood } from '../documents/last-good.ts'
+import { textOf } from '../documents/read-document.ts'
 import type { DocumentSource, Refusals } from '../documents/refusals.ts'
 import type { Logger } from '../log.ts'
 
@@ -21,7 +23,7 @@ export type SigningKeys = {
 }
 
 export type SigningKeysOptions = {
-  source: { file: string } | { url: string } | null
+  source: { file: string } | { url: string }
   lastGood: LastGood
   refusals: Refusals
   log: Logger
@@ -33,7 +35,7 @@ const REREAD_MS = 300_000
 /** A key is under 1 KB; no issuer has a thousand. */
 const JWKS_BYTES_MAX = 1024 * 1024
 
-/** Resolves once there are keys, or the source could not give any; without a source there never are. */
+/** Resolves once there are keys, or the source could not give any. */
 export async function startSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const { source, lastGood, refusals, log } = options
   const stopping = new AbortController()
@@ -54,7 +56,6 @@ export async function startSigningKeys(options: SigningKeysOptions): Promise<Sig
   }
 
   async function readSource(): Promise<void> {
-    if (!source) return
     const before = currentText
     try {
       const text =
@@ -83,13 +84,13 @@ export async function startSigningKeys(options: SigningKeysOptions): Promise<Sig
   async function readDisk(): Promise<void> {
     try {
       const file = await lastGood.read('jwks')
-      if (file) offer(file.text, 'disk')
+      if (file) offer(textOf(file.chunks), 'disk')
     } catch (error) {
       refusals.add('jwks', 'disk', [problem('JWKS_UNREADABLE', '', (error as Error).message)])
     }
   }
 
-  if (source) await readDisk()
+  await readDisk()
   const firstRead = refresh()
   // With keys from the disk nobody needs to wait for a server that may be gone.
   if (!current) await firstRead
@@ -129,7 +130,7 @@ async function readBounded(file: string): Promise<string> {
 
 async function download(url: string, signal: AbortSignal): Promise<string> {
   const fetched = await fetchDocument({ url, etag: null, bytesMax: JWKS_BYTES_MAX, signal })
-  if (fetched.kind === 'document') return fetched.text
+  if (fetched.kind === 'document') return textOf(fetched.chunks)
   throw new Error(
     fetched.kind === 'unavailable' ? fetched.why : `${url} sent more than ${JWKS_BYTES_MAX} bytes`,
   )

@@ -7,7 +7,9 @@
  * Failures are not remembered; there is no end of wrong tokens.
  */
 import { partitionKeyProblem, type TokenPolicy } from '@cellplane/contract'
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import type { JWTPayload, JWTVerifyGetKey } from 'jose'
+import * as errors from 'jose/errors'
+import { jwtVerify } from 'jose/jwt/verify'
 import { copyText } from '../http/request-head.ts'
 import type { SigningKeys } from './signing-keys.ts'
 

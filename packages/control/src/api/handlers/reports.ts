@@ -1,4 +1,4 @@
-/** What routers and hosts tell, and what hosts are told: reports, orders, credentials. */
+/** What routers and hosts tell, and what they are told: reports, shares of limits, orders, credentials. */
 import {
   deriveRouterSecret,
   type HostOrder,
@@ -11,10 +11,13 @@ import type { Bell } from '../../bell.ts'
 import type { Observations } from '../../health/observations.ts'
 import type { Tenure } from '../../leader/tenure.ts'
 import type { Metrics } from '../../metrics.ts'
+import { isAlarming } from '../../quarantine/router-figures.ts'
+import { createRouterSharing } from '../../routers/router-shares.ts'
 import { CELLS, ORDERS } from '../../store/collections.ts'
 import type { Store } from '../../store/store.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { ObservedTenants } from '../../tenants/observed-tenants.ts'
-import { etagOf } from '../../topology/published.ts'
+import { etagOf, type Published } from '../../topology/published.ts'
 import type { Document, Handlers } from '../handler.ts'
 
 /** A replica without the lease hears of no change to an order; so a wait looks at the store again this often. */
@@ -24,8 +27,10 @@ export type ReportHandlersOptions = {
   fleet: string
   routerKey: string
   store: Store
+  published: Published
   observations: Observations
   tenants: ObservedTenants
+  telemetry: Pick<Telemetry, 'record'>
   tenure: () => Tenure | undefined
   ordersChanged: Bell
   metrics: Metrics
@@ -35,7 +40,10 @@ export type ReportHandlersOptions = {
 export function reportHandlers(
   options: ReportHandlersOptions,
 ): Handlers<'reportRouter' | 'reportHost' | 'getHostOrder' | 'getCellCredentials'> {
-  const { fleet, routerKey, store, observations, tenants, tenure, ordersChanged, metrics, now } = options
+  const { fleet, routerKey, store, published, observations, tenants, tenure, ordersChanged, metrics, now } =
+    options
+  const { routers } = observations
+  const sharing = createRouterSharing({ published, routers, isLeader: store.isWriter, now })
 
   const unknownHost = (host: string): Parsed<never> => {
     const why = `no cell is assigned to host "${host}"; register one there first, or correct the host's name`
@@ -44,14 +52,17 @@ export function reportHandlers(
 
   return {
     async reportRouter({ body }) {
-      if (!observations.routers.accept(body)) {
+      if (!routers.accept(body)) {
         metrics.ignoredReport('router')
         const why = 'too many routers report; give each router process a lasting name'
         return refused(problem('TOO_MANY_REQUESTS', 'router', why))
       }
-      observations.gray.record(body, now())
+      observations.evidence.record(body, now())
+      if (isAlarming(body)) tenure()?.wake()
       tenants.record(body.tenants)
-      return parsed(undefined)
+      options.telemetry.record(body)
+      tenure()?.onRouterReport()
+      return parsed(sharing.answer(body))
     },
 
     async reportHost({ params, body }) {

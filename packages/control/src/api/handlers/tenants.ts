@@ -63,8 +63,8 @@ export function tenantHandlers(
     registerTenant({ body: { tenant, reason }, actor }) {
       return change(tenant, (writer) => changes.register(writer, tenant, { actor, reason }))
     },
-    pinTenant({ params: { tenant }, body: { cells, reason }, actor }) {
-      return change(tenant, (writer) => changes.pin(writer, tenant, cells, { actor, reason }))
+    pinTenant({ params: { tenant }, body: { cells, ...cause }, actor }) {
+      return change(tenant, (writer) => changes.pin(writer, tenant, cells, { actor, ...cause }))
     },
     unpinTenant({ params: { tenant }, query, actor }) {
       return change(tenant, (writer) => changes.unpin(writer, tenant, { actor, ...query }))

@@ -4,19 +4,11 @@ import type { FleetFile } from '@cellplane/contract/fleet-file'
 import type { Observations } from '../../health/observations.ts'
 import type { Automation } from '../../leader/automation.ts'
 import { cellView } from '../../registry/cell-view.ts'
-import {
-  AUDIT,
-  BASES,
-  CELLS,
-  HOSTS,
-  ROUTERS,
-  TENANTS,
-  VERSIONS,
-  versionKey,
-} from '../../store/collections.ts'
+import { AUDIT, CELLS, HOSTS, ROUTERS, TENANTS, VERSIONS } from '../../store/collections.ts'
 import { describeInvalidRow, intact, type Row, type Store } from '../../store/store.ts'
 import type { BlastRadiusMeter } from '../../topology/blast-radius.ts'
 import { etagOf, type HeldDocument, type Published } from '../../topology/published.ts'
+import { readVersion } from '../../topology/versions.ts'
 import type { Handlers } from '../handler.ts'
 
 export type TopologyHandlersOptions = {
@@ -52,6 +44,7 @@ export function topologyHandlers(
     const { is_frozen, reason } = automation.view()
     const base = published.base()
     const overlay = published.overlay()
+    const wave = published.wave()
     const radius = await blastRadius.measure()
     return {
       fleet: fleet.fleet,
@@ -59,6 +52,12 @@ export function topologyHandlers(
       epoch: base?.epoch ?? 0,
       base: base && summary(base),
       overlay: overlay && summary(overlay),
+      wave: wave && {
+        base: wave.base.version,
+        former: wave.former.version,
+        router: wave.canary,
+        began_at: wave.began_at,
+      },
       automation: {
         is_frozen: is_frozen || invalid.length > 0,
         reason: [reason, ...invalid].filter((text) => text !== '').join('; '),
@@ -99,8 +98,8 @@ export function topologyHandlers(
     async getStatus() {
       return parsed(await status())
     },
-    async getBase() {
-      const base = published.base()
+    async getBase({ router }) {
+      const base = published.baseFor(router)
       return base ? { ok: true, document: base } : nothingPublished()
     },
     async getOverlay() {
@@ -112,15 +111,10 @@ export function topologyHandlers(
       return parsed({ versions })
     },
     async getVersion({ params: { version } }) {
-      // Versions go on rising when an epoch begins, so one version is one document; the newest epoch wins if a store was replaced.
-      const versions = intact(await store.list(VERSIONS, { order: 'descending' }))
-      const found = versions.find((one) => one.version === version)
-      const row = found && (await store.get(BASES, versionKey(found)))
-      if (row) return { ok: true, document: { text: row.text, etag: etagOf(row.text) } }
-      const known = versions.length > 0 ? `${versions.at(-1)?.version}–${versions[0]?.version}` : 'none'
-      return refused(
-        problem('NOT_FOUND', 'path.version', `version ${version} is not kept; kept are ${known}`),
-      )
+      const found = await readVersion(store, version)
+      if (!found.ok) return found
+      const { text } = found.value
+      return { ok: true, document: { text, etag: etagOf(text) } }
     },
     async getBlastRadius() {
       const radius = await blastRadius.measure()

@@ -5,6 +5,7 @@
  */
 import {
   encodeTable,
+  type FormerOverride,
   formatCellNamingId,
   type KeyRule,
   type Override,
@@ -122,6 +123,13 @@ const OVERRIDES: Override[] = [
   { tenant: 'mühle-東京', cells: [SLOTS[2], SLOTS[1]], reason: 'pin', generation: 0 },
 ]
 
+/** Cells that tenants had by a pin: one that has none now, one that has another, one in quarantine; and a cell that is gone. */
+const FORMER_OVERRIDES: FormerOverride[] = [
+  { tenant: tenantOf(6), cells: [SLOTS[DRAINING], GONE, SLOTS[4]], until: FAR_OFF },
+  { tenant: tenantOf(4), cells: [SLOTS[DRAINING], SLOTS[1]], until: FAR_OFF },
+  { tenant: tenantOf(5), cells: [SLOTS[1]], until: FAR_OFF },
+]
+
 /** Tenants that the overlay sends to the quarantine cell: one by its bucket, and one that has a pin. */
 export const QUARANTINED = [tenantOf(5), tenantOf(0)] as const
 
@@ -190,6 +198,7 @@ function documentsOf(
         { version: 1, until: FAR_OFF, table: encode(PACKED as number[][]) },
       ],
       overrides: OVERRIDES,
+      former_overrides: FORMER_OVERRIDES,
       partition_key: [
         { from: 'jwt', claim: 'customer_id' },
         { from: 'header', name: 'x-tenant' },

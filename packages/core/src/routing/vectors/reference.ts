@@ -64,11 +64,13 @@ function shardOf(base: Base, overlay: Overlay, key: string, bucket: number) {
   return { slots: rowOf(base, base.table, bucket), source: 'table', generation: 0 }
 }
 
-/** What the tenant has without a quarantine, then what its bucket has and had, newest first; each cell that is still there once. */
+/** What the tenant has without a quarantine, what it had by name, then what its bucket has and had, newest first; each cell that is still there once. */
 function formerOf(base: Base, key: string, bucket: number): Slot[] {
   const tables = [base.table, ...base.former_tables.map(({ table }) => table)]
   const override = base.overrides.find(({ tenant }) => tenant === key)
-  const all = [...(override?.cells ?? []), ...tables.flatMap((table) => rowOf(base, table, bucket))]
+  const named = base.former_overrides?.find(({ tenant }) => tenant === key)
+  const usual = override?.cells ?? rowOf(base, base.table, bucket)
+  const all = [...usual, ...(named?.cells ?? []), ...tables.flatMap((table) => rowOf(base, table, bucket))]
   return all.filter((slot, i) => all.indexOf(slot) === i && cellOf(base, slot) !== undefined)
 }
 

@@ -1,0 +1,171 @@
+/** Traffic, objectives, incidents and reports: what the replica with the lease knows from routers' reports. */
+import {
+  type Cell,
+  type Parsed,
+  parsed,
+  periodSecondsOf,
+  problem,
+  refused,
+  type Slo,
+} from '@cellplane/contract'
+import type { AlertView, SloState, Traffic } from '@cellplane/contract/api'
+import { FINE_SECONDS, LATENCY_BOUNDS_S, type Latencies, quantileOf } from '@cellplane/telemetry'
+import type { Observations } from '../../health/observations.ts'
+import { CELLS, INCIDENTS } from '../../store/collections.ts'
+import { intact, type Store } from '../../store/store.ts'
+import type { Alert } from '../../telemetry/alerts.ts'
+import { countsSoFar } from '../../telemetry/incidents.ts'
+import { compileReport, incidentView } from '../../telemetry/report.ts'
+import type { Telemetry } from '../../telemetry/telemetry.ts'
+import type { Standing } from '../../telemetry/watch.ts'
+import { tenantRoute } from '../../tenants/tenant-route.ts'
+import type { Published } from '../../topology/published.ts'
+import type { Handlers } from '../handler.ts'
+
+export type TelemetryHandlersOptions = {
+  /** Its name. */
+  fleet: string
+  slos: readonly Slo[]
+  store: Store
+  observations: Observations
+  telemetry: Pick<Telemetry, 'metrics' | 'standing'>
+  published: Published
+  /** Ms since the epoch. */
+  now: () => number
+}
+
+const STEP_MS = FINE_SECONDS * 1_000
+
+export function telemetryHandlers(
+  options: TelemetryHandlersOptions,
+): Handlers<'getTraffic' | 'getSlos' | 'listIncidents' | 'getReport'> {
+  const { fleet, slos, store, published, observations, telemetry, now } = options
+  const { metrics } = telemetry
+
+  function cellsOfTenant(tenant: string): string[] {
+    const base = published.base()
+    if (!base) return []
+    return tenantRoute(tenant, base, observations, published.overlay()?.overlay).cells.map(({ id }) => id)
+  }
+
+  async function traffic(seconds: number): Promise<Traffic> {
+    const at = now()
+    const window = { until: at, seconds }
+    const [counts, latencies] = [await metrics.counts(window), await metrics.latencies(window)]
+    const inFlight = observations.routers.inFlightBySlot()
+    const ejectedBy = observations.routers.ejectedBySlot()
+    const standing = telemetry.standing()
+    // The window's last step is not over yet.
+    const measuredSeconds = seconds - (Math.ceil(at / STEP_MS) * STEP_MS - at) / 1_000
+    const cells = intact(await store.list(CELLS))
+      .map((stored) => stored.cell)
+      .filter(({ state }) => state !== 'retired')
+      .sort((a, b) => a.slot - b.slot)
+    return {
+      at: new Date(at).toISOString(),
+      window_seconds: seconds,
+      routers_reporting: observations.routers.seen().size,
+      cells: cells.map((cell) => {
+        const { total, good } = counts.get(cell.id) ?? { total: 0, good: 0 }
+        const found = latencies.get(cell.id)
+        const { verdict, reason } = observations.healthOf(cell.slot)
+        return {
+          ...{ id: cell.id, zone: cell.zone, role: cell.role, state: cell.state, health: verdict, reason },
+          requests_per_second: total / measuredSeconds,
+          error_share: total > 0 ? (total - good) / total : 0,
+          p50_ms: quantileMs(found, 0.5),
+          p99_ms: quantileMs(found, 0.99),
+          in_flight: inFlight.get(cell.slot) ?? 0,
+          ...standingOf(cell, standing),
+          ejected_by: ejectedBy.get(cell.slot) ?? [],
+        }
+      }),
+    }
+  }
+
+  return {
+    getTraffic: async ({ query }) => whileLeading(store, async () => await traffic(query.seconds)),
+    getSlos: async () => whileLeading(store, async () => sloState(slos, telemetry.standing())),
+    async listIncidents({ query: { after, limit } }) {
+      const page = await store.list(INCIDENTS, {
+        limit,
+        order: 'descending',
+        ...(after === undefined ? {} : { after }),
+      })
+      const incidents = await Promise.all(
+        intact(page).map(async (incident) =>
+          incidentView({ ...incident, ...(await countsSoFar(metrics, incident, now())) }),
+        ),
+      )
+      return parsed({ incidents, next: page.rows.length === limit ? page.rows.at(-1)!.key : null })
+    },
+    getReport: async ({ query: { seconds, tenants: tenantsMax } }) =>
+      whileLeading(store, async () => {
+        const until = Math.ceil(now() / STEP_MS) * STEP_MS
+        const span = { from: until - seconds * 1_000, until }
+        return await compileReport(store, metrics, { fleet, span, tenantsMax, shardOf: cellsOfTenant })
+      }),
+  }
+}
+
+/** Reports go to the replica with the lease, so another one has no metrics, or old ones. */
+async function whileLeading<T>(store: Store, answer: () => Promise<T>): Promise<Parsed<T>> {
+  if (store.isWriter()) return parsed(await answer())
+  const why = 'routers report to the replica with the lease; ask that one'
+  return refused(problem('NOT_LEADER', '', why))
+}
+
+function sloState(slos: readonly Slo[], standing: Standing | null): SloState {
+  return {
+    evaluated_at: standing && new Date(standing.at).toISOString(),
+    objectives: slos.map((slo) => ({
+      name: slo.name,
+      indicator: slo.indicator,
+      threshold_ms: slo.indicator === 'latency' ? slo.threshold_ms : null,
+      target: slo.target,
+      period_seconds: periodSecondsOf(slo.period),
+    })),
+    cells: (standing?.budgets ?? []).map(({ cell, slo, counts, left }) => ({
+      cell,
+      slo: slo.name,
+      requests: counts.total,
+      good: counts.good,
+      budget_left: left,
+    })),
+    alerts: [...(standing?.alerts.values() ?? [])].map(alertView),
+  }
+}
+
+function alertView(alert: Alert): AlertView {
+  return {
+    cell: alert.cell,
+    slo: alert.slo.name,
+    severity: alert.severity,
+    short_seconds: alert.shortSeconds,
+    long_seconds: alert.longSeconds,
+    factor: alert.factor,
+    short_rate: alert.shortRate,
+    long_rate: alert.longRate,
+    since: new Date(alert.since).toISOString(),
+  }
+}
+
+function standingOf(
+  { id }: Cell,
+  standing: Standing | null,
+): Pick<Traffic['cells'][number], 'budget_left' | 'alert'> {
+  if (!standing) return { budget_left: null, alert: null }
+  const left = standing.budgets.filter(({ cell }) => cell === id).map((budget) => budget.left)
+  const severities = [...standing.alerts.values()]
+    .filter(({ cell }) => cell === id)
+    .map(({ severity }) => severity)
+  return {
+    budget_left: left.length > 0 ? Math.min(...left) : 1,
+    alert: severities.includes('page') ? 'page' : (severities[0] ?? null),
+  }
+}
+
+function quantileMs(latencies: Latencies | undefined, quantile: number): number | null {
+  const seconds = latencies ? quantileOf(latencies, LATENCY_BOUNDS_S, quantile) : Number.NaN
+  return Number.isNaN(seconds) ? null : seconds * 1_000
+}

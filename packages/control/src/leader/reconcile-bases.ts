@@ -1,0 +1,242 @@
+/**
+ * What a tenure does about the base: plans one when something changed, lets it go to one router first, and finishes that or
+ * takes it back.
+ *
+ *     settled ──(something changed)──▶ in a wave ──(well)──▶ settled
+ *        ▲                                └──(ill)──▶ taken back, halt ──(somebody resumes)──┐
+ *        └───────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * One base at a time: while one is in its wave nothing else is published, and what changes meanwhile is in the next. After
+ * one was taken back nothing is planned at all, because the same declarations would make the same base again. All of it is
+ * in the store, so it outlives this process.
+ */
+import { type Cell, formatProblems, type Parsed, parsed, problem, refused } from '@cellplane/contract'
+import type { AppliedPlacement, Rollback } from '@cellplane/contract/api'
+import type { FleetFile } from '@cellplane/contract/fleet-file'
+import { AUTOMATION, recordChange } from '../audit/audit.ts'
+import { monotonicNow } from '../clock.ts'
+import { applyPlacementPlan, undoPlacementPlan } from '../placement/stored-plan.ts'
+import { ROUTER_SILENT_AFTER_MS, type RouterReports } from '../routers/router-reports.ts'
+import { CELLS, HALT_KEY, HALTS, ROUTERS, type StoredCell, WAVE_KEY, WAVES } from '../store/collections.ts'
+import { intact, type Store, type StoreReader } from '../store/store.ts'
+import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
+import { createBudgetCheck } from '../topology/budget-check.ts'
+import { answerForExcess, type ForcibleCause } from '../topology/force-grant.ts'
+import { planRollback, planTakeBack } from '../topology/plan-return.ts'
+import type { Published } from '../topology/published.ts'
+import { type Publisher, toAllAtOnce } from '../topology/publisher.ts'
+import { createRollout } from '../topology/rollout.ts'
+import { readVersion } from '../topology/versions.ts'
+
+/** The base is planned anew when something changed, or after this: planning costs a second at 1,000 cells. */
+const BASE_REVIEW_MS = 30_000
+
+/** A router that reported this shortly before the tenure began is expected to report again. */
+const ROUTERS_EXPECTED_MS = 60_000
+
+export type BaseReconcilerOptions = {
+  store: Store
+  published: Published
+  publisher: Publisher
+  routers: RouterReports
+  fleet: FleetFile
+  now: () => number
+}
+
+export type BaseReconciler = ReturnType<typeof createBaseReconciler>
+
+/** What only the one that publishes may do, asked for by the API. */
+type Request<T> = { run: (epoch: number) => Promise<Parsed<T>>; answer?: Parsed<T> }
+
+export function createBaseReconciler(options: BaseReconcilerOptions) {
+  const { store, published, publisher, routers, fleet, now } = options
+  const watchMs = fleet.topology.watch_seconds * 1000
+  const rollout = createRollout({ store, published, routers, watchMs })
+  const checkBudget = createBudgetCheck(fleet)
+  const beganAt = monotonicNow()
+  let expected: Set<string> | undefined
+  /** What the last base was planned of, when, and why it could not be published. */
+  let planned = { change: -1, of: '', at: 0, refusal: '' }
+  const requests: { take: (epoch: number) => Promise<void> }[] = []
+
+  async function readInputs(reader: StoreReader): Promise<BaseInputs & { cells: Cell[] }> {
+    const registry = intact(await reader.list(CELLS)).map((stored) => stored.cell)
+    return { cells: registry, ...(await readBaseInputs(reader, fleet, registry)) }
+  }
+
+  /** False while a base is in its wave. */
+  async function advanceWave(epoch: number): Promise<boolean> {
+    const verdict = rollout.judge()
+    if (!verdict) return true
+    if (verdict.kind === 'wait') return false
+    if (verdict.kind === 'finish') await rollout.finish(now())
+    else await takeBack(epoch, verdict.reason)
+    return true
+  }
+
+  async function takeBack(epoch: number, reason: string): Promise<void> {
+    const wave = published.wave()
+    if (!wave) return
+    const why = `base ${wave.base.version} was taken back: ${reason}`
+    const taken = await publisher.publishPlanned(
+      async (writer, held) => {
+        await writer.remove(WAVES, WAVE_KEY)
+        await undoPlacementPlan(writer, wave.base, now())
+        await writer.put(HALTS, HALT_KEY, {
+          base: wave.base,
+          reason: why,
+          at: new Date(now()).toISOString(),
+        })
+        const subject = `base ${wave.base.version}, back to ${wave.former.version}`
+        const change = { actor: AUTOMATION, action: 'topology.take-back', subject, reason }
+        await recordChange(writer, change, now())
+        const base = planTakeBack(held.document, wave.held.document, epoch, now())
+        return parsed({ base, notes: [why] })
+      },
+      toAllAtOnce,
+      now(),
+    )
+    if (!taken.ok) throw new Error(`${why}, but that failed: ${formatProblems(taken.problems)}`)
+  }
+
+  /** A tenure that has just begun has heard of few routers: a base that went to all for that would miss its wave. */
+  async function areRoutersKnown(): Promise<boolean> {
+    if (!published.base() || watchMs === 0 || monotonicNow() - beganAt > ROUTER_SILENT_AFTER_MS) return true
+    expected ??= new Set(
+      (await store.list(ROUTERS)).rows
+        .filter(({ value }) => now() - Date.parse(value.last_report_at) < ROUTERS_EXPECTED_MS)
+        .map(({ key }) => key),
+    )
+    return expected.isSubsetOf(new Set(routers.seen().keys()))
+  }
+
+  /** Why no base can be published on request at the moment. */
+  async function whyNotNow(): Promise<Parsed<undefined>> {
+    if (published.wave())
+      return refused(problem('CONFLICT', '', 'a base is in its wave; wait until it is over'))
+    const halt = await store.get(HALTS, HALT_KEY)
+    return halt
+      ? refused(problem('CONFLICT', '', `${halt.reason}; resume first (\`cellplane topology resume\`)`))
+      : parsed(undefined)
+  }
+
+  async function rollBack(version: number, cause: ForcibleCause, epoch: number): Promise<Parsed<Rollback>> {
+    const mayPublish = await whyNotNow()
+    if (!mayPublish.ok) return mayPublish
+    let kept: string[] = []
+    const done = await publisher.publishPlanned(
+      async (writer, held) => {
+        const old = await readVersion(writer, version)
+        if (!old.ok) return old
+        const wish = { fleet, ...(await readInputs(writer)), old: old.value.document }
+        const plan = planRollback({ ...wish, current: held.document, epoch, now: now() })
+        if (!plan.ok) return plan
+        const excesses = await checkBudget(writer, held, plan.value.base)
+        const subject = `base ${held.version}, back to ${version}`
+        const leave = await answerForExcess(writer, excesses, cause, subject, now())
+        if (!leave.ok) return leave
+        const { actor, reason } = cause
+        await recordChange(writer, { actor, reason, action: 'topology.rollback', subject }, now())
+        kept = plan.value.kept
+        const forced = excesses.length > 0 ? { forced: true as const } : {}
+        return parsed({ base: { ...plan.value.base, ...forced }, notes: [`back to ${version}`] })
+      },
+      rollout.begin,
+      now(),
+    )
+    const base = published.base()
+    if (!done.ok) return done
+    return parsed({ epoch: base!.epoch, version: base!.version, of: version, kept })
+  }
+
+  /** The table and weights of a plan that was shown, as the next base. */
+  async function applyPlan(
+    plan: string,
+    cause: ForcibleCause,
+    epoch: number,
+  ): Promise<Parsed<AppliedPlacement>> {
+    const mayPublish = await whyNotNow()
+    if (!mayPublish.ok) return mayPublish
+    let what = ''
+    const done = await publisher.publishPlanned(
+      async (writer, held) => {
+        const step = await applyPlacementPlan(writer, plan, { fleet, held, epoch, now: now() })
+        if (!step.ok) return step
+        const { base, subject, commit } = step.value
+        const excesses = await checkBudget(writer, held, base)
+        const leave = await answerForExcess(writer, excesses, cause, subject, now())
+        if (!leave.ok) return leave
+        const { actor, reason } = cause
+        await recordChange(writer, { actor, reason, action: 'placement.apply', subject }, now())
+        what = subject
+        const forced = excesses.length > 0 ? { forced: true as const } : {}
+        return parsed({ base: { ...base, ...forced }, notes: [`plan ${plan}: ${subject}`], commit })
+      },
+      rollout.begin,
+      now(),
+    )
+    if (!done.ok) return done
+    const base = published.base()!
+    return parsed({ plan, epoch: base.epoch, version: base.version, what })
+  }
+
+  async function publishWhenDue(cells: readonly StoredCell[], change: number, epoch: number): Promise<void> {
+    const of = JSON.stringify(cells)
+    const isDue =
+      planned.change !== change ||
+      planned.of !== of ||
+      somethingFormerExpires() ||
+      isSignedByFormerKey() ||
+      monotonicNow() - planned.at > BASE_REVIEW_MS
+    if (!isDue) return
+    if (!(await areRoutersKnown())) return
+    const base = await publisher.publishBase(readInputs, epoch, now(), rollout.begin)
+    planned = { change, of, at: monotonicNow(), refusal: base.ok ? '' : formatProblems(base.problems) }
+  }
+
+  /** To be taken up by the next run, which leaves the answer. */
+  function request<T>(run: Request<T>['run']): Request<T> {
+    const one: Request<T> = { run }
+    requests.push({
+      take: async (epoch) => {
+        one.answer = await run(epoch)
+      },
+    })
+    return one
+  }
+
+  function isSignedByFormerKey(): boolean {
+    const base = published.base()
+    return base !== null && !publisher.signed(base.document)
+  }
+
+  function somethingFormerExpires(): boolean {
+    const base = published.base()?.document
+    const former = [...(base?.former_tables ?? []), ...(base?.former_overrides ?? [])]
+    return former.some((one) => Date.parse(one.until) <= now())
+  }
+
+  return {
+    /** `change` counts what the API changed. Throws why no base is published at the moment. */
+    async run(cells: readonly StoredCell[], change: number, epoch: number): Promise<void> {
+      const isFree = await advanceWave(epoch)
+      for (const request of requests.splice(0)) await request.take(epoch)
+      if (!isFree || published.wave()) return
+      const halt = await store.get(HALTS, HALT_KEY)
+      if (halt) {
+        throw new Error(
+          `no base is published: ${halt.reason}; look, and resume (\`cellplane topology resume\`)`,
+        )
+      }
+      if (!cells.some(({ cell }) => cell.state === 'active' && cell.role === 'serving')) return
+      await publishWhenDue(cells, change, epoch)
+      if (planned.refusal !== '') throw new Error(`the base cannot be published: ${planned.refusal}`)
+    },
+    /** Whether the base that is planned last has this change, or was refused with it. */
+    hasTakenUp: (change: number): boolean => planned.change >= change,
+    requestRollback: (version: number, cause: ForcibleCause) =>
+      request((epoch) => rollBack(version, cause, epoch)),
+    requestPlan: (plan: string, cause: ForcibleCause) => request((epoch) => applyPlan(plan, cause, epoch)),
+    isInWave: (): boolean => published.wave() !== null,
+  }
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RouterReport } from '@cellplane/contract'
+import { createRollingStore } from '@cellplane/telemetry'
+import { createTraffic } from './traffic.ts'
+
+const NOW = Date.UTC(2026, 0, 1, 12)
+const SECOND = 1_000
+
+function ground(uptimeMs = 10 * 60 * SECOND) {
+  const metrics = createRollingStore()
+  let now = NOW
+  const cellOf = (slot: number) => ['cell-001', 'cell-002'][slot]
+  const traffic = createTraffic({ metrics, cellOf, now: () => now, uptimeMs: () => uptimeMs })
+  return {
+    metrics,
+    traffic,
+    at(ms: number): void {
+      now = ms
+    },
+    async counts(cell = 'cell-001') {
+      return (await metrics.counts({ until: now, seconds: 3_600 })).get(cell)
+    },
+  }
+}
+
+type Counters = Partial<RouterReport['cells'][number]>
+
+function report(cell: Counters, more: Partial<RouterReport> = {}): RouterReport {
+  const zeros = { requests: 0, errors: 0, connect_failures: 0, in_flight: 0, is_ejected: false }
+  return {
+    ...{ router: 'router-1', started_at: '2026-01-01T06:00:00.000Z', at: '2026-01-01T12:00:00.000Z' },
+    ...{ base: null, overlay: null, refused_documents: 0, last_refusal: null, tenants: [] },
+    cells: [{ slot: 0, ...zeros, ...cell }],
+    ...more,
+  }
+}
+
+test('what grew between two reports is a sample: good is what was answered and not with a 5xx', async () => {
+  const { traffic, metrics, counts } = ground()
+  traffic.record(report({ requests: 5_000, errors: 400, durations: [9], duration_sum_ms: 70 }))
+  assert.equal(await counts(), undefined)
+  traffic.record(
+    report({ requests: 5_100, errors: 410, connect_failures: 4, durations: [9, 90], duration_sum_ms: 270 }),
+  )
+  assert.deepEqual(await counts(), { total: 100, good: 90 })
+  const latencies = (await metrics.latencies({ until: NOW, seconds: 10 })).get('cell-001')!
+  assert.deepEqual(latencies.counts.slice(0, 3), [0, 90, 90])
+  assert.equal(latencies.sumSeconds, Math.fround(200) / 1_000)
+})
+
+test('of a router that began a moment ago, and after this process, all is new; of an older one nothing is', async () => {
+  const young = { started_at: '2026-01-01T11:59:50.000Z' }
+  const fresh = ground()
+  fresh.traffic.record(report({ requests: 7 }, young))
+  assert.deepEqual(await fresh.counts(), { total: 7, good: 7 })
+  const restarted = ground(5 * SECOND)
+  restarted.traffic.record(report({ requests: 7 }, young))
+  assert.equal(await restarted.counts(), undefined, 'the process before it may have counted them')
+})
+
+test('a router that was restarted counts from zero, and routers add up', async () => {
+  const { traffic, counts } = ground()
+  for (const router of ['router-1', 'router-2']) {
+    traffic.record(report({ requests: 100 }, { router }))
+    traffic.record(report({ requests: 130 }, { router }))
+  }
+  traffic.record(report({ requests: 4 }, { started_at: '2026-01-01T11:59:59.000Z' }))
+  assert.deepEqual(await counts(), { total: 64, good: 64 })
+})
+
+test('a slot that the topology does not have is left out', async () => {
+  const { traffic, counts, metrics } = ground()
+  traffic.record(report({ slot: 9 }))
+  traffic.record(report({ slot: 9, requests: 100 }))
+  assert.equal(await counts(), undefined)
+  assert.equal((await metrics.counts({ until: NOW, seconds: 3_600 })).size, 0)
+})
+
+test('a level is of all routers together, and the highest of its step counts', async () => {
+  const { traffic, metrics, at } = ground()
+  traffic.recordLevels(new Map([[0, 12]]))
+  at(NOW - SECOND)
+  traffic.recordLevels(new Map([[0, 3]]))
+  assert.equal((await metrics.inFlightMax({ until: NOW, seconds: 10 })).get('cell-001'), 12)
+})

@@ -1,0 +1,150 @@
+/** Objectives, alerts and incidents in virtual time, from reports to the store. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { DEFAULT_SLOS, LATENCY_THRESHOLDS_MS } from '@cellplane/contract'
+import { DURATION_BOUNDS_MS } from '@cellplane/core'
+import { LATENCY_BOUNDS_S } from '@cellplane/telemetry'
+import { INCIDENTS } from '../store/collections.ts'
+import { createVirtualFleet, START, type VirtualFleet } from './fixtures/virtual-fleet.ts'
+import { compileReport } from './report.ts'
+import { createTenantHours } from './tenant-hours.ts'
+
+const HOUR = 3_600
+const slos = DEFAULT_SLOS
+const BAD = 'cell-002'
+const outage = (id: string) => (id === BAD ? 1 : 0)
+
+/** Tickets of a fleet without days behind it come early: its long windows are as short as it is young. */
+const pagesOf = ({ watch }: VirtualFleet) =>
+  [...watch.standing()!.alerts.values()]
+    .filter(({ severity }) => severity === 'page')
+    .map(({ cell, slo, shortSeconds }) => ({ cell, slo: slo.name, shortSeconds }))
+const incidentsOf = async ({ store }: VirtualFleet) =>
+  (await store.list(INCIDENTS)).rows.map(({ value }) => value)
+
+test('thresholds of objectives, durations of reports and buckets of metrics are the same numbers', () => {
+  assert.deepEqual([...LATENCY_THRESHOLDS_MS], [...DURATION_BOUNDS_MS])
+  assert.deepEqual(
+    LATENCY_BOUNDS_S.map((seconds) => seconds * 1_000),
+    [...DURATION_BOUNDS_MS],
+  )
+})
+
+describe('a total outage of one cell of four', () => {
+  test('pages for that cell alone within 60 s and one look, and the page is over 5 minutes after it', async () => {
+    const fleet = await createVirtualFleet({ slos, cells: 4 })
+    await fleet.pass(6 * HOUR, undefined, false)
+    await fleet.pass(50, outage)
+    assert.deepEqual(pagesOf(fleet), [])
+    await fleet.pass(20, outage)
+    assert.deepEqual(pagesOf(fleet), [{ cell: BAD, slo: 'availability', shortSeconds: 300 }])
+    await fleet.pass(20, outage)
+    await fleet.pass(240)
+    assert.equal(pagesOf(fleet).length, 1)
+    await fleet.pass(60)
+    assert.deepEqual(pagesOf(fleet), [])
+  })
+
+  test('is an incident of that cell, from the first failure to the last, and one again when it comes back at once', async () => {
+    const fleet = await createVirtualFleet({ slos, cells: 4 })
+    await fleet.pass(6 * HOUR, undefined, false)
+    const began = fleet.now()
+    await fleet.pass(120, outage)
+    const [open] = await incidentsOf(fleet)
+    assert.deepEqual([open!.cell, open!.from, open!.until], [BAD, began, null])
+    await fleet.pass(400)
+    const [closed, ...others] = await incidentsOf(fleet)
+    assert.deepEqual(others, [])
+    assert.deepEqual([closed!.from, closed!.until], [began, began + 120_000])
+    assert.deepEqual(closed!.of_cell, { total: 2_400, good: 0 })
+    assert.deepEqual(closed!.of_fleet, { total: 9_600, good: 7_200 })
+    await fleet.pass(100, outage)
+    const [again, ...more] = await incidentsOf(fleet)
+    assert.deepEqual(more, [])
+    assert.deepEqual([again!.from, again!.until], [began, null])
+  })
+
+  test('names what was seen of the cell as its cause', async () => {
+    const health = { verdict: 'unhealthy', reason: 'answered 503' }
+    const observations = { healthOf: () => health as ReturnType<VirtualFleet['watch']['standing']> & never }
+    const fleet = await createVirtualFleet({ slos, cells: 2, observations })
+    await fleet.pass(HOUR, undefined, false)
+    await fleet.pass(120, outage)
+    const [incident] = await incidentsOf(fleet)
+    assert.deepEqual([incident!.cause, incident!.reason], ['health', 'answered 503'])
+  })
+
+  test('is a quarter of it in the report, and all of it without cells', async () => {
+    const fleet = await createVirtualFleet({ slos, cells: 4 })
+    await fleet.pass(HOUR, undefined, false)
+    await fleet.pass(120, outage)
+    await fleet.pass(400)
+    await fleet.pass(HOUR - 400, undefined, false)
+    const span = { from: START, until: fleet.now() }
+    const tenantHours = createTenantHours()
+    tenantHours.record([
+      { tenant: 'struck', requests: 900, errors: 30 },
+      { tenant: 'spared', requests: 1_000, errors: 0 },
+      { tenant: 'elsewhere', requests: 10, errors: 10 },
+    ])
+    await fleet.store.write((writer) => tenantHours.save(writer, START + HOUR * 1_000))
+    const report = await compileReport(fleet.store, fleet.metrics, {
+      ...{ fleet: 'test', span, tenantsMax: 5 },
+      shardOf: (tenant) => (tenant === 'elsewhere' ? ['cell-001'] : [BAD, 'cell-003']),
+    })
+    assert.deepEqual(
+      report.tenants.map((one) => [one.tenant, one.requests, one.failed, one.mttr_seconds]),
+      [
+        ['spared', 1_000, 0, null],
+        ['struck', 900, 30, 120],
+        ['elsewhere', 10, 10, null],
+      ],
+    )
+    assert.equal(report.total.requests, 4 * 200 * ((2 * HOUR + 120) / 10))
+    assert.deepEqual([report.total.failed, report.without_cells.failed], [2_400, 9_600])
+    assert.deepEqual([report.total.mttr_seconds, report.total.incidents], [120, 1])
+    assert.equal(report.total.mtbf_seconds, 2 * HOUR)
+    const failed = report.cells.map((cell) => [cell.id, cell.failed, cell.incidents])
+    assert.deepEqual(failed[1], [BAD, 2_400, 1])
+    assert.deepEqual(failed[0], ['cell-001', 0, 0])
+    assert.equal(report.measured_from, report.from)
+    const [priced, unpriced] = report.cells
+    assert.deepEqual([priced!.load_share, priced!.cost_per_month], [0.25, 1_460])
+    assert.equal(
+      Math.round(priced!.cost_per_million! * 1_000),
+      Math.round(((2 * 7_320) / 3_600 / 0.1464) * 1_000),
+    )
+    assert.equal(unpriced!.cost, null)
+    const shown = report.cells[1]!.steps.reduce((sum, step) => sum + step.failed, 0)
+    assert.equal(shown, 2_400)
+  })
+})
+
+test('a ripple of 20 s over all cells pages nobody and is no incident', async () => {
+  const fleet = await createVirtualFleet({ slos, cells: 4 })
+  await fleet.pass(HOUR, undefined, false)
+  await fleet.pass(20, () => 0.3)
+  for (let i = 0; i < 10; i++) {
+    await fleet.pass(30)
+    assert.deepEqual(pagesOf(fleet), [])
+  }
+  assert.deepEqual(await incidentsOf(fleet), [])
+  const left = fleet.watch.standing()!.budgets.filter(({ slo }) => slo.name === 'availability')
+  assert.ok(left.every((budget) => budget.left < 1))
+})
+
+test('a cell that is too slow burns its latency budget, and no other', async () => {
+  const slow = { ...DEFAULT_SLOS[1]!, threshold_ms: 2.5 as const, indicator: 'latency' as const }
+  const fleet = await createVirtualFleet({ slos: [slow], cells: 2 })
+  // All answers of this fleet take more than 2.5 ms.
+  await fleet.pass(HOUR, undefined, false)
+  await fleet.pass(10)
+  assert.deepEqual(
+    fleet.watch.standing()!.budgets.map(({ cell, left }) => [cell, Math.round(left)]),
+    [
+      ['cell-001', -99],
+      ['cell-002', -99],
+    ],
+  )
+  assert.ok(pagesOf(fleet).every(({ slo }) => slo === 'latency'))
+})

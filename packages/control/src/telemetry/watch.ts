@@ -1,0 +1,69 @@
+/**
+ * The watch over objectives: at each look, how every cell stands, which alerts fire, which incidents are open. It has no
+ * clock: a look is of the end of a step.
+ */
+import type { Cell, Slo } from '@cellplane/contract'
+import { COARSE_KEPT_SECONDS, type RollingStore } from '@cellplane/telemetry'
+import type { Observations } from '../health/observations.ts'
+import { CELLS } from '../store/collections.ts'
+import { intact, type Store } from '../store/store.ts'
+import { type Alerts, NO_ALERTS, nextAlerts } from './alerts.ts'
+import { causeOf, createReleases } from './causes.ts'
+import { type CellBudget, evaluateSlos } from './evaluate.ts'
+import { createIncidents } from './incidents.ts'
+
+export type WatchOptions = {
+  slos: readonly Slo[]
+  store: Pick<Store, 'list' | 'write'>
+  metrics: RollingStore
+  observations: Pick<Observations, 'healthOf'>
+  /** What the alerts became. Must not throw. */
+  onAlerts(before: Alerts, after: Alerts, at: number): void
+}
+
+/** How the cells stood at a look. */
+export type Standing = { at: number; budgets: readonly CellBudget[]; alerts: Alerts }
+
+export type Watch = ReturnType<typeof createWatch>
+
+export function createWatch({ slos, store, metrics, observations, onAlerts }: WatchOptions) {
+  const releases = createReleases()
+  let cells: Cell[] = []
+  let standing: Standing | null = null
+  const incidents = createIncidents({
+    store,
+    metrics,
+    causeOf: (id, at) =>
+      causeOf(
+        cells.find((cell) => cell.id === id),
+        observations,
+        releases,
+        at,
+      ),
+  })
+
+  return {
+    /** Null before the first look. */
+    standing: (): Standing | null => standing,
+    /** `until`: the end of a step, in ms since the epoch. */
+    async look(until: number): Promise<void> {
+      cells = intact(await store.list(CELLS)).map((stored) => stored.cell)
+      for (const { id, state, state_since } of cells) {
+        const isGone = state === 'retired' && until - Date.parse(state_since) > COARSE_KEPT_SECONDS * 1_000
+        if (isGone) metrics.forget(id)
+      }
+      releases.see(cells, until)
+      const budgets = await evaluateSlos(metrics, slos, until)
+      const before = standing?.alerts ?? NO_ALERTS
+      const alerts = nextAlerts(before, budgets, until)
+      standing = { at: until, budgets, alerts }
+      onAlerts(before, alerts, until)
+      await incidents.reconcile(alerts, slos, until)
+    },
+    /** Another replica may look from now on. */
+    forget(): void {
+      standing = null
+      incidents.forget()
+    },
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * The process that reads one large document and ends. On its standard input it gets an order and the document's bytes, on
+ * its standard output it leaves what was read; the form is in `reading-frames.ts`.
+ *
+ * Where memory ends, Linux takes this process and not the router. Its priority is the router's: on a machine that is busy
+ * all day, one of less would hardly get to its end.
+ */
+import { writeFileSync } from 'node:fs'
+import { trustedKeysOf } from '@cellplane/contract'
+import { type DocumentKind, readDocument } from './read-document.ts'
+import { answerFrames, parseOrder } from './reading-frames.ts'
+
+/** From −1000, never, to 1000, first. */
+const KILLED_FIRST = '1000'
+
+try {
+  writeFileSync('/proc/self/oom_score_adj', KILLED_FIRST)
+} catch {
+  // Another system, or one that does not let itself be told.
+}
+
+const input: Buffer[] = []
+for await (const chunk of process.stdin) input.push(chunk)
+const { order, text } = parseOrder<DocumentKind>(Buffer.concat(input))
+const keys = trustedKeysOf(order.jwks)
+const answer = keys.ok ? readDocument({ ...order, text, keys: keys.value }) : keys
+for (const frame of answerFrames(answer)) process.stdout.write(frame)

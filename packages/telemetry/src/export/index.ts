@@ -1,0 +1,3 @@
+/** @cellplane/telemetry/export: a fleet's monitoring as files for Prometheus, Alertmanager and Grafana. Loads Grafana's SDK. */
+export { exportFiles } from './export-files.ts'
+export type { MonitoredCell, MonitoredFleet, MonitoredSlo, Target } from './monitored-fleet.ts'

@@ -1,0 +1,27 @@
+/**
+ * What is kept of one cell for one step: counts of events in it, and one level. A step is a row of numbers, so that a
+ * day of them is one flat array.
+ *
+ *     [requests, good, in flight max, latency sum in ms, latency bucket 0 … n]
+ */
+
+/** Seconds; the buckets that routers count answers in, and one more for what took longer. */
+export const LATENCY_BOUNDS_S = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+] as const
+
+export const REQUESTS = 0
+export const GOOD = 1
+export const IN_FLIGHT_MAX = 2
+export const LATENCY_SUM_MS = 3
+export const LATENCY_BUCKETS = 4
+export const COLUMNS = LATENCY_BUCKETS + LATENCY_BOUNDS_S.length + 1
+
+/** What happened in a step at a cell; `latencies` are not cumulative, one count a bucket. */
+export type Sample = {
+  readonly requests: number
+  readonly good: number
+  readonly inFlight: number
+  readonly latencySumMs: number
+  readonly latencies: readonly number[]
+}

@@ -1,0 +1,73 @@
+/**
+ * The steps of one cell over a fixed time, the oldest overwritten by the newest. A step is found by its number (time
+ * over the step's length) modulo the ring's size, and beside its values stands the number that they are of, so that
+ * places of a time without samples need not be cleared.
+ *
+ * Values lie column by column: a question asks for few columns of many steps, and reads them in the order of memory.
+ */
+import { COLUMNS, IN_FLIGHT_MAX } from './columns.ts'
+
+export class Ring {
+  readonly #size: number
+  /** Column after column, `#size` places each. 32-bit floats are exact up to 16 million events a step. */
+  readonly #values: Float32Array
+  /** The step's number that a place is of; 0 = never written. */
+  readonly #steps: Uint32Array
+
+  /** `size`: how many steps are kept. */
+  constructor(size: number) {
+    this.#size = size
+    this.#values = new Float32Array(size * COLUMNS)
+    this.#steps = new Uint32Array(size)
+  }
+
+  /** Adds to the step, of in-flight levels keeps the highest. What is older than the ring goes back is dropped. */
+  add(step: number, values: ArrayLike<number>): void {
+    const place = step % this.#size
+    const held = this.#steps[place]!
+    if (held > step) return
+    this.#steps[place] = step
+    for (let column = 0, at = place; column < COLUMNS; column++, at += this.#size) {
+      const before = held === step ? this.#values[at]! : 0
+      const value = values[column]!
+      this.#values[at] = column === IN_FLIGHT_MAX ? Math.max(before, value) : before + value
+    }
+  }
+
+  /**
+   * Sums the first columns of the steps in (after, until] into `into`, as many as it has room for; of in-flight levels
+   * the highest. Returns how many of the steps there were.
+   */
+  sum(after: number, until: number, into: Float64Array): number {
+    const first = Math.max(after + 1, until - this.#size + 1)
+    const start = first % this.#size
+    const beforeWrap = Math.min(until - first + 1, this.#size - start)
+    const found = this.#sumRun(start, first, beforeWrap, into)
+    return found + this.#sumRun(0, first + beforeWrap, until - first + 1 - beforeWrap, into)
+  }
+
+  /** `length` places from `place` on, which are those of the steps from `step` on. */
+  #sumRun(place: number, step: number, length: number, into: Float64Array): number {
+    const steps = this.#steps
+    let found = 0
+    for (let i = 0; i < length; i++) if (steps[place + i] === step + i) found++
+    if (found === 0) return 0
+    for (let column = 0; column < into.length; column++) {
+      const values = this.#values.subarray(column * this.#size + place, column * this.#size + place + length)
+      let sum = into[column]!
+      for (let i = 0; i < length; i++) {
+        if (steps[place + i] !== step + i) continue
+        sum = column === IN_FLIGHT_MAX ? Math.max(sum, values[i]!) : sum + values[i]!
+      }
+      into[column] = sum
+    }
+    return found
+  }
+
+  /** The step's values, or undefined. */
+  at(step: number): number[] | undefined {
+    const place = step % this.#size
+    if (this.#steps[place] !== step) return undefined
+    return Array.from({ length: COLUMNS }, (_, column) => this.#values[column * this.#size + place]!)
+  }
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import fc from 'fast-check'
+import { quantileOf } from '../fleet-metrics.ts'
+import { LATENCY_BOUNDS_S, type Sample } from './columns.ts'
+import { openJournal } from './journal.ts'
+import { createRollingStore, type RollingStore } from './rolling-store.ts'
+
+const HOUR = 3_600
+const DAY = 24 * HOUR
+/** A whole number of five-minute steps. */
+const START = Date.UTC(2026, 0, 1)
+const CELL = 'cell-001'
+
+const sample = (requests: number, good: number, more: Partial<Sample> = {}): Sample => ({
+  requests,
+  good,
+  inFlight: 0,
+  latencySumMs: 0,
+  latencies: [],
+  ...more,
+})
+
+/** One sample for each ten seconds of (START, START + seconds]. */
+function fill(store: RollingStore, seconds: number, requests = 10, good = 9): void {
+  for (let at = 10; at <= seconds; at += 10) store.record(CELL, START + at * 1000, sample(requests, good))
+}
+
+describe('a window', () => {
+  test('is summed to the step, both within a day and from the coarse steps beyond it', async () => {
+    const store = createRollingStore()
+    fill(store, 3 * DAY)
+    const until = START + 3 * DAY * 1000
+    for (const seconds of [10, 300, HOUR, 6 * HOUR, DAY, 2 * DAY, 3 * DAY]) {
+      const counts = await store.counts({ until, seconds })
+      assert.deepEqual(counts.get(CELL), { total: seconds, good: 0.9 * seconds }, `${seconds} s`)
+    }
+  })
+  test('says nothing of a cell without samples in it', async () => {
+    const store = createRollingStore()
+    fill(store, 60)
+    assert.equal((await store.counts({ until: START + DAY * 1000, seconds: 300 })).size, 0)
+  })
+  test('over time is the same counts in a row', async () => {
+    const store = createRollingStore()
+    fill(store, HOUR)
+    const rows = await store.countsOverTime({ until: START + HOUR * 1000, seconds: HOUR }, 600)
+    assert.deepEqual(
+      rows.get(CELL),
+      Array.from({ length: 6 }, () => ({ total: 600, good: 540 })),
+    )
+  })
+  test('never gives more than came, however samples are late, early or far apart', async () => {
+    const times = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 * DAY }), fc.nat(1000)), { maxLength: 60 })
+    await fc.assert(
+      fc.asyncProperty(times, async (samples) => {
+        const store = createRollingStore()
+        let came = 0
+        for (const [at, requests] of samples) {
+          store.record(CELL, START + at * 1000, sample(requests, requests))
+          came += requests
+        }
+        const seen = (await store.counts({ until: START + 40 * DAY * 1000, seconds: 31 * DAY })).get(CELL)
+        assert.ok((seen?.total ?? 0) <= came)
+      }),
+    )
+  })
+})
+
+test('latencies are cumulative, and levels are the highest of the window', async () => {
+  const store = createRollingStore()
+  store.record(CELL, START + 1_000, sample(3, 3, { inFlight: 4, latencySumMs: 30, latencies: [0, 1, 2] }))
+  store.record(CELL, START + 11_000, sample(1, 1, { inFlight: 2, latencySumMs: 3, latencies: [0, 0, 1] }))
+  const window = { until: START + 20_000, seconds: 20 }
+  const found = (await store.latencies(window)).get(CELL)!
+  assert.deepEqual(found.counts.slice(0, 4), [0, 1, 4, 4])
+  assert.equal(found.counts.length, LATENCY_BOUNDS_S.length + 1)
+  assert.equal(found.sumSeconds, 0.033)
+  assert.equal((await store.inFlightMax(window)).get(CELL), 4)
+  assert.equal(quantileOf(found, LATENCY_BOUNDS_S, 1), LATENCY_BOUNDS_S[2])
+})
+
+test('a quantile is reckoned as histogram_quantile does it', () => {
+  const latencies = { counts: [0, 10, 20, 20, 24], sumSeconds: 0 }
+  const bounds = [1, 2, 4, 8]
+  assert.equal(quantileOf(latencies, bounds, 0.5), 2.4)
+  assert.equal(quantileOf(latencies, bounds, 0.99), 8)
+  assert.ok(Number.isNaN(quantileOf({ counts: [0, 0, 0, 0, 0], sumSeconds: 0 }, bounds, 0.5)))
+})
+
+test('cells are bounded in number, and a retired one is forgotten', async () => {
+  const store = createRollingStore()
+  for (let nth = 0; nth < 1_000; nth++) assert.ok(store.record(`c-${nth}`, START, sample(1, 1)))
+  assert.equal(store.record('one-more', START, sample(1, 1)), false)
+  store.forget('c-0')
+  assert.ok(store.record('one-more', START, sample(1, 1)))
+})
+
+describe('the journal', () => {
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cellplane-journal-'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  const LATER = START + 2 * HOUR * 1000
+
+  test('gives a restarted store all that had ended, and the coarse step that had not', async () => {
+    const store = createRollingStore()
+    const journal = await openJournal(folder, store, START)
+    for (let at = 10; at <= 2 * HOUR; at += 10) {
+      store.record(CELL, START + at * 1000, sample(10, 9))
+      if (at % 60 === 0) await journal.save(START + at * 1000)
+    }
+    // Ten seconds short of a coarse step, and a save that comes late enough for the last fine one.
+    store.record(CELL, LATER + 10_000, sample(10, 9))
+    await journal.save(LATER + 20_000)
+
+    const again = createRollingStore()
+    assert.equal((await openJournal(folder, again, LATER + 20_000)).skipped, 0)
+    const [fine, coarse] = [
+      { until: LATER + 10_000, seconds: HOUR },
+      { until: LATER + 300_000, seconds: 30 * DAY },
+    ]
+    assert.deepEqual(await again.counts(fine), await store.counts(fine))
+    assert.deepEqual(await again.counts(coarse), await store.counts(coarse))
+    assert.equal((await again.counts(coarse)).get(CELL)!.total, 2 * HOUR + 10)
+  })
+  test('skips a line that was cut off or changed, and takes the others', async () => {
+    const [file] = readdirSync(folder).filter((name) => name.startsWith('fine-'))
+    const text = readFileSync(join(folder, file!), 'utf8')
+    writeFileSync(join(folder, file!), `${text.replace('[10,9', '[-10,9')}{"step":1795`)
+    const again = createRollingStore()
+    assert.equal((await openJournal(folder, again, LATER + 20_000)).skipped, 2)
+    // The line of the first ten seconds.
+    const firstMinute = { until: START + 60_000, seconds: 60 }
+    assert.equal((await again.counts(firstMinute)).get(CELL)!.total, 50)
+  })
+  test('removes what is older than the store goes back', async () => {
+    const store = createRollingStore()
+    const journal = await openJournal(folder, store, LATER)
+    await journal.save(LATER + 26 * HOUR * 1000)
+    assert.deepEqual(readdirSync(folder), ['coarse-2026-01-01.jsonl'])
+    await journal.save(LATER + 40 * DAY * 1000)
+    assert.deepEqual(readdirSync(folder), [])
+  })
+})

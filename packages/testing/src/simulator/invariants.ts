@@ -1,0 +1,306 @@
+/**
+ * What must hold at every step, whatever goes wrong.
+ *
+ *     versions        a router never goes back to an older document, and one (epoch, version) is one content everywhere
+ *     home            of a stateful tenant, at most one cell accepts home-only work
+ *     blast-radius    no base gives a cell, or a pair of cells, more than its budget; a change of one cell moves its share
+ *     share           no overlay takes out more than its share of the cells, or has more than its share of tenants in quarantine
+ *     candidate       a tenant has a candidate cell while one of its shard is up
+ *     wedged          no router refuses a genuine newer document
+ *
+ * The first four are checked by whom they concern, in the moment that it happens; the rest once a virtual second. What has
+ * to become true *after* the faults (everybody has the newest documents, every live cell serves) is in `rest.ts`.
+ */
+import type { Budget, Problem, TopologyBase, TopologyOverlay } from '@cellplane/contract'
+import { decodeTable } from '@cellplane/contract'
+import { blastRadius } from '@cellplane/core'
+import type { Topology } from '@cellplane/router/parts'
+import type { ControlReplica } from './control-replica.ts'
+import type { SimulatedFleet } from './simulated-fleet.ts'
+import type { Trace } from './trace.ts'
+import type { Place, World } from './world.ts'
+
+export type InvariantName = 'versions' | 'home' | 'blast-radius' | 'share' | 'candidate' | 'wedged' | 'rest'
+
+/** Thrown: a simulation ends with its first violation. */
+export class Violation extends Error {
+  override readonly name = 'Violation'
+  readonly invariant: InvariantName
+  constructor(invariant: InvariantName, message: string) {
+    super(message)
+    this.invariant = invariant
+  }
+}
+
+/** The ideal here knows no zones, which forbid a third of all pairs; so a pair may have this many times the budget's factor. */
+const PAIR_ZONES_FACTOR = 2
+
+/** What the fleet declares, by which it is judged. */
+export type Policy = { freezeShare: number; budget: Budget; tenants: number }
+
+/**
+ * How long a shard's only cell may be out at a router that could reach it: the longest ejection, and the time of one
+ * round of probes and of a document to correct a mark.
+ */
+const CANDIDATE_GRACE_MS = 45_000
+
+/** Refusals that are no fault: an old document comes late, or from a replica that is behind. */
+const BENIGN = new Set(['TOPOLOGY_OLDER', 'TOPOLOGY_UNCHANGED', 'TOPOLOGY_NO_BASE'])
+
+export type Invariants = ReturnType<typeof createInvariants>
+
+type Version = { epoch: number; version: number }
+type Signed = Version & { signature: { value: string } }
+
+export function createInvariants(world: World, trace: Trace) {
+  /** `base 1.7` → the signature of the only document that may be called so. */
+  const contents = new Map<string, string>()
+  /** Tenant → which cell accepted its home-only work last. */
+  const homes = new Map<string, { cell: string; generation: number }>()
+  /** `router row` → since when its only way is barred. */
+  const strandedSince = new Map<string, number>()
+  let lastChecked: TopologyBase | null = null
+  let violation: Violation | undefined
+
+  function violate(invariant: InvariantName, message: string): void {
+    if (violation) return
+    violation = new Violation(invariant, message)
+    trace.note('invariant', `${invariant}: ${message}`)
+  }
+
+  function oneContent(kind: string, { epoch, version, signature }: Signed, who: string): void {
+    const key = `${kind} ${epoch}.${version}`
+    const known = contents.get(key)
+    if (known === undefined) contents.set(key, signature.value)
+    else if (known !== signature.value)
+      violate('versions', `${who} has another ${key} than what was published by that name before`)
+  }
+
+  function neverBack(
+    kind: string,
+    before: Version | null | undefined,
+    next: Version | null | undefined,
+    who: string,
+  ): void {
+    if (!before || !next || !isOlder(next, before)) return
+    violate(
+      'versions',
+      `${who} goes back from ${kind} ${before.epoch}.${before.version} to ${next.epoch}.${next.version}`,
+    )
+  }
+
+  function checkBase(base: TopologyBase, { freezeShare, budget }: Policy): void {
+    if (lastChecked?.epoch === base.epoch && lastChecked.version >= base.version) return
+    const table = tableOf(base)
+    const placed = base.cells.filter((cell) => cell.state === 'active' && cell.role === 'serving')
+    const radius = blastRadius({ table, shardSize: base.shard_size, cells: base.cells }, null, base.hash, [])
+    const touched = radius.worst_cell?.tenants_touched ?? 0
+    if (touched > budget.cell_factor * radius.ideal.cell_touched) {
+      violate(
+        'blast-radius',
+        `base ${base.version}: ${radius.worst_cell?.cells[0]} touches ${touched} of the tenants; the budget is ${budget.cell_factor} × ${radius.ideal.cell_touched}`,
+      )
+    }
+    const pairFactor = PAIR_ZONES_FACTOR * budget.pair_factor
+    const lost = radius.worst_pair?.tenants_lost ?? 0
+    if (
+      placed.length > base.shard_size &&
+      lost > pairFactor * radius.ideal.pair_lost + 1 / base.hash.buckets
+    ) {
+      violate(
+        'blast-radius',
+        `base ${base.version}: the pair ${radius.worst_pair?.cells.join(', ')} carries ${lost} of the tenants; the budget is ${pairFactor} × ${radius.ideal.pair_lost}`,
+      )
+    }
+    if (lastChecked) checkMoved(lastChecked, base, table, budget)
+    if (base.limits.unhealthy_share_max > freezeShare)
+      violate('share', `base ${base.version} lets an overlay mark ${base.limits.unhealthy_share_max}`)
+    lastChecked = base
+  }
+
+  function checkMoved(before: TopologyBase, base: TopologyBase, table: Uint16Array, budget: Budget): void {
+    const slotsOf = (one: TopologyBase) =>
+      new Set(one.cells.filter((c) => c.state === 'active' && c.role === 'serving').map((c) => c.slot))
+    const [old, now] = [slotsOf(before), slotsOf(base)]
+    const changed = old.symmetricDifference(now).size
+    const formerTable = tableOf(before)
+    if (formerTable.length !== table.length) return
+    let moved = 0
+    for (let i = 0; i < table.length; i++) if (table[i] !== formerTable[i]) moved++
+    const share = moved / table.length
+    // Places change their order within a row when the home goes; a row counts as moved by the cells that are new in it.
+    const allowed = changed === 0 ? 0 : changed / Math.min(old.size, now.size) + budget.moved_share
+    const newcomers = countNewcomers(formerTable, table, base.shard_size) / table.length
+    if (newcomers > allowed) {
+      violate(
+        'blast-radius',
+        `base ${base.version} moves ${(newcomers * 100).toFixed(1)} % of the places for ${changed} cells (${(share * 100).toFixed(1)} % with changes of order)`,
+      )
+    }
+  }
+
+  function checkMarks(
+    overlay: TopologyOverlay,
+    base: TopologyBase,
+    { freezeShare, budget, tenants }: Policy,
+    who: string,
+  ): void {
+    const serving = base.cells.filter((cell) => cell.state === 'active' && cell.role === 'serving')
+    const quarantinedMax = Math.max(1, Math.ceil(budget.quarantined_share * tenants))
+    if (overlay.quarantined.length > quarantinedMax) {
+      violate(
+        'share',
+        `${who} has ${overlay.quarantined.length} tenants in quarantine; its share is ${quarantinedMax}`,
+      )
+    }
+    const marked = overlay.unhealthy.filter(({ slot }) => serving.some((cell) => cell.slot === slot)).length
+    if (marked > freezeShare * serving.length) {
+      violate(
+        'share',
+        `${who} publishes an overlay that takes out ${marked} of ${serving.length} cells; its share is ${freezeShare}`,
+      )
+    }
+  }
+
+  let policy: Policy
+  return {
+    violation: (): Violation | undefined => violation,
+    violate,
+    judgeBy(declared: Policy): void {
+      policy = declared
+    },
+
+    watchPublished(replica: ControlReplica): void {
+      const who = replica.owner.place
+      let before: { base: Version | null; overlay: Version | null } = { base: null, overlay: null }
+      const look = () => {
+        const [base, overlay] = [replica.published.base(), replica.published.overlay()]
+        if (base && base !== before.base) {
+          neverBack('base', before.base, base, who)
+          oneContent('base', base.document, who)
+          checkBase(base.document, policy)
+          trace.note(who, `has base ${base.epoch}.${base.version}`)
+        }
+        if (base && overlay && overlay !== before.overlay) {
+          neverBack('overlay', before.overlay, overlay, who)
+          oneContent('overlay', overlay.overlay, who)
+          if (replica.isLeader()) checkMarks(overlay.overlay, base.document, policy, who)
+          trace.note(
+            who,
+            `has overlay ${overlay.epoch}.${overlay.version}, marked: ${overlay.overlay.unhealthy.map((m) => m.slot).join(' ') || 'none'}`,
+          )
+        }
+        before = { base, overlay }
+        void replica.published.changed.wait(60_000).then(look)
+      }
+      look()
+    },
+
+    topologyAdopted(router: Place, before: Topology | null, next: Topology): void {
+      const { base } = next.snapshot
+      if (before?.snapshot !== next.snapshot) {
+        neverBack('base', before?.snapshot.base, base, router)
+        oneContent('base', base, router)
+        trace.note(router, `takes base ${base.epoch}.${base.version}`)
+      }
+      if (next.overlay && before?.overlay !== next.overlay) {
+        neverBack('overlay', before?.overlay, next.overlay, router)
+        oneContent('overlay', next.overlay, router)
+        trace.note(router, `takes overlay ${next.overlay.epoch}.${next.overlay.version}`)
+      }
+    },
+
+    documentRefused(
+      router: Place,
+      document: string,
+      problems: readonly Problem[],
+      _held: Topology | null,
+    ): void {
+      const [first] = problems
+      trace.note(router, `refuses ${document}: ${first?.code} ${first?.message}`)
+      if (first && !BENIGN.has(first.code))
+        violate('wedged', `${router} refuses a genuine ${document}: ${first.code} ${first.message}`)
+    },
+
+    homeOnlyAccepted(cell: string, tenant: string, generation: number): void {
+      const known = homes.get(tenant)
+      if (known && known.cell !== cell && generation <= known.generation) {
+        violate(
+          'home',
+          `cell ${cell} accepts home-only work of ${tenant} at generation ${generation}; so did ${known.cell} at ${known.generation}`,
+        )
+      }
+      homes.set(tenant, { cell, generation })
+    },
+
+    /** Once a virtual second. */
+    checkRouters(fleet: SimulatedFleet, isWhole: (a: Place, b: Place) => boolean): void {
+      const now = world.now()
+      for (const router of fleet.routers.values()) {
+        const view = router.view()
+        if (!router.owner.isAlive || !view) continue
+        const { snapshot, fitness } = view
+        const isUp = snapshot.cells.map(({ id }) => {
+          const cell = fleet.cells.get(id)
+          return cell?.isWell() === true && isWhole(router.place, id)
+        })
+        const barred = new Set<number>()
+        const size = snapshot.shardSize
+        // Nobody is stranded while no cell that could serve is out: nearly always, and without a look at every row.
+        const isAnyMissed = isUp.some((up, index) => up && fitness[index] === 0)
+        for (let row = 0; isAnyMissed && row < snapshot.buckets; row++) {
+          let isReachable = false
+          let hasUp = false
+          let hasFit = false
+          for (let place = row * size; place < (row + 1) * size; place++) {
+            const index = snapshot.members[place]!
+            if (fitness[index]! > 0) hasFit = true
+            if (!isUp[index]) continue
+            hasUp = true
+            if (fitness[index]! > 0) isReachable = true
+          }
+          // When all are out the home is tried all the same.
+          if (!hasFit && isUp[snapshot.members[row * size]!]) isReachable = true
+          if (hasUp && !isReachable) barred.add(row)
+        }
+        for (const key of [...strandedSince.keys()]) {
+          const [place, row] = key.split(' ')
+          if (place === router.place && !barred.has(Number(row))) strandedSince.delete(key)
+        }
+        for (const row of barred) {
+          const key = `${router.place} ${row}`
+          const since = strandedSince.get(key)
+          if (since === undefined) strandedSince.set(key, now)
+          else if (now - since > CANDIDATE_GRACE_MS) {
+            const ids = [...snapshot.members.subarray(row * size, (row + 1) * size)].map(
+              (index) => snapshot.cells[index]!.id,
+            )
+            violate(
+              'candidate',
+              `${router.place} has had no way to bucket ${row} (${ids.join(', ')}) for ${Math.round((now - since) / 1000)} s, and one of its cells is up`,
+            )
+          }
+        }
+      }
+    },
+  }
+}
+
+const isOlder = (a: Version, b: Version) =>
+  a.epoch < b.epoch || (a.epoch === b.epoch && a.version < b.version)
+
+function tableOf(base: TopologyBase): Uint16Array {
+  const table = decodeTable(base.table, base.hash.buckets, base.shard_size)
+  if (!table.ok) throw new Error('a published table cannot be read')
+  return table.value
+}
+
+/** Places whose cell was not in their row before. */
+function countNewcomers(before: Uint16Array, next: Uint16Array, size: number): number {
+  let count = 0
+  for (let start = 0; start < next.length; start += size) {
+    const old = before.subarray(start, start + size)
+    for (let i = 0; i < size; i++) if (!old.includes(next[start + i]!)) count++
+  }
+  return count
+}
