@@ -66,13 +66,13 @@ export function createVirtualRouter(
   function attempt(index: number, tenant: number): boolean {
     const cell = cells.arrays.cells[index]!
     const startedAt = clock.now()
-    const attempted = { cell, caller: tenant, startedAt }
-    if (!isUp(cell.slot)) {
-      cells.countFailure(attempted, true)
-      return false
-    }
-    cells.countWhole(cell, 200, cells.countAnswer(attempted, 200))
-    return true
+    const attempted = { cell, caller: tenant, startedAt, hasAnswer: false }
+    const isAnswered = isUp(cell.slot)
+    cells.begin(cell)
+    if (isAnswered) cells.countWhole(cell, 200, cells.countAnswer(attempted, 200))
+    else cells.countFailure(attempted, true)
+    cells.end(attempted)
+    return isAnswered
   }
 
   return {

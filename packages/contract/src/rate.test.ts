@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { BEYOND_RATE, takeToken, tokenWaitMs } from './rate.ts'
+import { BEYOND_RATE, rescaleDebt, takeToken, tokenWaitMs } from './rate.ts'
 
 /** How many of the requests at these times (ms) a limit lets through. */
 function admitted(times: readonly number[], ratePerSecond: number, burst: number): number {
@@ -74,5 +74,55 @@ describe('a rate limit', () => {
         },
       ),
     )
+  })
+})
+
+describe('a rate that changes', () => {
+  const NOW = 1_000_000
+
+  test('counts what was taken as as many requests at the new rate', () => {
+    // Taken at one in ten minutes, it is worth 100 ms at ten a second, and its ten minutes again when that is back.
+    const taken = takeToken(0, NOW, 1 / 600, 1)
+    const risen = rescaleDebt(taken, NOW, 1 / 600, 10, 10)
+    assert.ok(Math.abs(risen - NOW - 100) < 1e-3)
+    assert.ok(Math.abs(rescaleDebt(risen, NOW, 10, 1 / 600, 1) - taken) < 1e-3)
+  })
+
+  test('lets through, over any changes of it, no more than its bursts and what each rate let through in its time', () => {
+    const rate = fc.double({ min: 0.01, max: 100, noNaN: true })
+    fc.assert(
+      fc.property(fc.array(rate, { minLength: 1, maxLength: 20 }), (rates) => {
+        let until = 0
+        let before = { rate: 0, burst: 0 }
+        let room = 0
+        let admitted = 0
+        for (const [second, rate] of rates.entries()) {
+          const at = NOW + second * 1_000
+          const burst = Math.max(1, rate)
+          until = rescaleDebt(until, at, before.rate, rate, burst)
+          room += Math.max(0, burst - before.burst) + rate
+          for (let ms = 0; ms < 1_000; ms += 5) {
+            const next = takeToken(until, at + ms, rate, burst)
+            if (next === BEYOND_RATE) continue
+            until = next
+            admitted++
+          }
+          before = { rate, burst }
+        }
+        assert.ok(admitted <= room + 1e-6, `${admitted} of ${room}`)
+      }),
+    )
+  })
+
+  test('that falls keeps the limit closed for no longer than its burst lasts', () => {
+    let until = 0
+    for (let i = 0; i < 1_000; i++) until = takeToken(until, NOW, 1_000, 1_000)
+    assert.equal(rescaleDebt(until, NOW, 1_000, 10, 10), NOW + 1_000)
+  })
+
+  test('that was none, or is none from now on, leaves nothing taken', () => {
+    assert.equal(rescaleDebt(NOW + 500, NOW, 0, 10, 10), NOW)
+    assert.equal(rescaleDebt(NOW + 500, NOW, 10, 0, 1), NOW)
+    assert.equal(rescaleDebt(NOW - 500, NOW, 10, 20, 20), NOW - 500)
   })
 })

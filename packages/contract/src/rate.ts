@@ -24,6 +24,28 @@ export function takeToken(admittedUntil: number, now: number, ratePerSecond: num
   return from - now > (burst - 1) * intervalMs ? BEYOND_RATE : from + intervalMs
 }
 
+/**
+ * The limit's number when its rate changes: as many requests stay taken, and take their time at the new rate. Else one
+ * that was taken at a rate of one in ten minutes would keep all others out for ten minutes, whatever the rate is by then.
+ * No more stay taken than the new burst, so a rate that falls does not close the limit for longer than its burst lasts.
+ *
+ * @param ratePerSecondBefore 0 when there was no limit
+ * @param ratePerSecond the new one; 0 when there is no limit from now on
+ * @param burst at the new rate, as for `takeToken`
+ */
+export function rescaleDebt(
+  admittedUntil: number,
+  now: number,
+  ratePerSecondBefore: number,
+  ratePerSecond: number,
+  burst: number,
+): number {
+  const debtMs = admittedUntil - now
+  if (debtMs <= 0 || ratePerSecond === ratePerSecondBefore) return admittedUntil
+  if (ratePerSecondBefore === 0 || ratePerSecond === 0) return now
+  return now + Math.min((debtMs * ratePerSecondBefore) / ratePerSecond, (burst * 1000) / ratePerSecond)
+}
+
 /** In how many ms a request that is beyond the rate now would fit, when none other comes before it. As for `takeToken`. */
 export function tokenWaitMs(
   admittedUntil: number,

@@ -115,6 +115,9 @@ test('a base row that was cut off is repaired from the file; without the file no
     [(await fixture.call('getBase')).status, (await fixture.call('getBase')).body.code],
     [503, 'NO_TOPOLOGY'],
   )
+  const rollback = await fixture.call('rollbackTopology', { params: { version: 1 }, body: { reason: 'x' } })
+  assert.deepEqual([rollback.status, rollback.body.code], [503, 'STORE_UNAVAILABLE'], 'it does lead')
+  assert.match(rollback.body.detail, /the rollback was not taken up, and will not be: .*table bases, key/)
   assert.equal((await fixture.call('listVersions')).body.versions.length, 1)
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -89,6 +89,34 @@ describe('the router’s process', { concurrency: 3 }, () => {
       const mismatched = run(['--config', file])
       assert.deepEqual(await once(mismatched.child, 'close'), [1, null])
       assert.match(mismatched.output(), /listen\.tls\.key_file: .*b\.key is not the key of .*a\.crt/)
+    } finally {
+      for (const child of children) child.kill('SIGKILL')
+      await fleet.stop()
+    }
+  })
+
+  test('while it reads a large last good base it answers probes, is not ready, and stops when it is told to', async () => {
+    const fleet = await startFakeFleet({ isPublished: false })
+    const children: ChildProcess[] = []
+    try {
+      const adminPort = await freePort()
+      const config = fleet.configOf({ admin: { host: '127.0.0.1', port: adminPort } })
+      // Many seconds of reading, and more memory than it may take.
+      await mkdir(config.state_dir, { recursive: true })
+      await writeFile(join(config.state_dir, 'base.json'), `[${'{},'.repeat(10_000_000)}{}]`)
+      const file = join(fleet.folder, 'router.json')
+      await writeFile(file, JSON.stringify(config))
+      const { child, output } = run(['--config', file])
+      children.push(child)
+      const closed = once(child, 'close')
+      await until('the admin port', () => send(adminPort, { path: '/healthz' }).catch(() => null))
+      const { status, text } = await send(adminPort, { path: '/readyz' })
+      assert.equal(status, 503)
+      assert.match(text, /is starting/)
+      child.kill('SIGTERM')
+      assert.deepEqual(await closed, [0, null], output())
+      // Neither did it listen, nor was the base refused: it was told to stop before.
+      assert.doesNotMatch(output(), /router listening|refused/)
     } finally {
       for (const child of children) child.kill('SIGKILL')
       await fleet.stop()

@@ -2,7 +2,8 @@
  * The router's process: `main.ts --config FILE`.
  *
  * Exit status 2: the configuration is wrong, every problem of it is on stderr. 1: it could not start. 0: it was told to
- * stop, by SIGTERM, SIGINT, or because the parent that it is bound to is gone. SIGHUP has it read the files of TLS anew.
+ * stop, also while it started, by SIGTERM, SIGINT, or because the parent that it is bound to is gone. SIGHUP has it read
+ * the files of TLS anew.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -11,10 +12,12 @@ import { parseRouterConfig, type RouterConfig } from './config.ts'
 import { startRouter } from './router.ts'
 
 const config = readConfig()
+const stopping = new AbortController()
 try {
-  // Signals may come as soon as it says that it listens, and before.
-  const starting = startRouter(config)
+  // Signals may come as soon as it says that it listens, and before: a start may take minutes.
+  const starting = startRouter(config, {}, stopping.signal)
   const stop = () => {
+    stopping.abort()
     starting
       .then((router) => router.stop())
       .then(
@@ -27,9 +30,10 @@ try {
   if (config.listen.tls || config.cells_tls) {
     process.on('SIGHUP', () => starting.then((router) => router.reload()))
   }
-  await starting
   if (config.parent_bound) onParentGone(stop)
+  await starting
 } catch (error) {
+  if (stopping.signal.aborted) process.exit(0)
   fail(1, `the router could not start: ${explain(error as NodeJS.ErrnoException)}`)
 }
 

@@ -16,9 +16,10 @@ import { createLimitShares } from './decision/limit-shares.ts'
 import { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
 import { createTenants } from './decision/tenants.ts'
 import { READER_LIMITS, type ReaderLimits } from './documents/document-reader.ts'
+import type { FetchWaits } from './documents/fetch-document.ts'
 import { openLastGood } from './documents/last-good.ts'
 import { createRefusals } from './documents/refusals.ts'
-import { startTopologyFollower, type Topology } from './documents/topology-follower.ts'
+import { startTopologyFollower, type Topology, type TopologyFollower } from './documents/topology-follower.ts'
 import { startTrustedKeys } from './documents/trusted-keys.ts'
 import { createLogger, type Logger } from './log.ts'
 import { startReporter } from './reports/reporter.ts'
@@ -41,13 +42,25 @@ export type Router = {
   stop(): Promise<void>
 }
 
-export type RouterDeps = { log?: Logger; reads?: PublicServerOptions['reads']; reading?: ReaderLimits }
+export type RouterDeps = {
+  log?: Logger
+  reads?: PublicServerOptions['reads']
+  reading?: ReaderLimits
+  fetching?: FetchWaits
+}
 
 /**
  * Starts a router. It serves as soon as this resolves: from the last good documents when the control plane is gone.
- * Rejects when a file that the configuration names cannot be used, or a port is taken.
+ * The admin port is open before that, as the reading of a large one takes long.
+ *
+ * Rejects when a file that the configuration names cannot be used, or a port is taken. When `signal` aborts meanwhile, it
+ * rejects with the signal's reason, and nothing of it is left; afterwards the signal means nothing.
  */
-export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): Promise<Router> {
+export async function startRouter(
+  config: RouterConfig,
+  deps: RouterDeps = {},
+  signal?: AbortSignal,
+): Promise<Router> {
   const { limits, topology } = config
   const log =
     deps.log ??
@@ -88,9 +101,10 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
     stops.push(() => trusted.stop())
 
     let view: RoutingView | null = null
+    let follower: TopologyFollower | null = null
     const crashes = createCrashWatch({
       log,
-      onChange: () => follower.current && renewView(follower.current),
+      onChange: () => follower?.current && renewView(follower.current),
     })
     stops.push(() => crashes.stop())
     const renewView = (current: Topology) => {
@@ -102,25 +116,6 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       if (view !== previous) tenants.forgetShards()
     }
     let server: PublicServer | null = null
-    const follower = await startTopologyFollower({
-      url,
-      bearerToken,
-      router: config.router,
-      fleet: config.fleet,
-      trustedKeys: trusted.keys,
-      lastGood,
-      refusals,
-      pollMs,
-      bytesMax: limits.document_bytes_max,
-      reading: deps.reading ?? READER_LIMITS,
-      log,
-      onTopology(current) {
-        cells.adopt(current)
-        renewView(current)
-        server?.onTopology()
-      },
-    })
-    stops.push(() => follower.stop())
     const shares = createLimitShares({ cells, tenants })
     const ticking = setInterval(() => {
       cells.tick()
@@ -138,7 +133,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       tenants,
       crashes,
       shares,
-      currentTopology: () => follower.current,
+      currentTopology: () => follower?.current ?? null,
     })
     stops.push(() => reporter.stop())
 
@@ -155,9 +150,9 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
         traffic,
         refusals,
         verifier,
-        currentTopology: () => follower.current,
+        currentTopology: () => follower?.current ?? null,
         currentView: () => view,
-        controlPlaneSeenAt: () => follower.controlPlaneSeenAt,
+        controlPlaneSeenAt: () => follower?.controlPlaneSeenAt ?? null,
         shares,
         reporter,
         spans: tracing?.exporter ?? null,
@@ -167,6 +162,31 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       config.admin,
     )
     stops.push(() => admin.stop())
+
+    // After the admin port: to read a large base takes long, and probes are answered meanwhile.
+    const following = await startTopologyFollower({
+      url,
+      bearerToken,
+      router: config.router,
+      fleet: config.fleet,
+      trustedKeys: trusted.keys,
+      lastGood,
+      refusals,
+      pollMs,
+      bytesMax: limits.document_bytes_max,
+      reading: deps.reading ?? READER_LIMITS,
+      fetching: deps.fetching,
+      log,
+      startSignal: signal,
+      onTopology(current) {
+        cells.adopt(current)
+        renewView(current)
+        server?.onTopology()
+      },
+    })
+    follower = following
+    stops.push(() => following.stop())
+    signal?.throwIfAborted()
 
     const listening = await startPublicServer({
       listen: config.listen,
@@ -185,7 +205,7 @@ export async function startRouter(config: RouterConfig, deps: RouterDeps = {}): 
       tracing,
       log,
       currentView: () => view,
-      refreshTopology: () => follower.refresh(),
+      refreshTopology: () => following.refresh(),
     })
     server = listening
     stops.push(() => listening.stop())

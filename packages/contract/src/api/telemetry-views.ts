@@ -137,7 +137,10 @@ export const reportSchema = v.pipe(
         zone: v.string(),
         ...availabilitySchema.pipe[0].entries,
         load_share: about(share, 'Of the fleet’s requests.'),
-        cost: about(v.nullable(finite), 'For the time, from its price per hour; null without a price.'),
+        cost: about(
+          v.nullable(finite),
+          'The price of the time, or of what of it was before the cell was retired; null without a price. One that was registered within the time is priced as if it had been there from the beginning.',
+        ),
         cost_per_month: v.nullable(finite),
         cost_per_million: about(v.nullable(finite), 'Requests.'),
         steps: about(list(counts), 'The time in steps, oldest first.'),

@@ -9,6 +9,9 @@ import { canonicalJson } from './canonical-json.ts'
 export type Signature = { algorithm: 'Ed25519'; key_id: string; value: string }
 type Signed = { signature: Signature }
 
+/** The problem code of a document that may be genuine: its key may come to be trusted. */
+export const TOPOLOGY_KEY_UNKNOWN = 'TOPOLOGY_KEY_UNKNOWN'
+
 /** Public keys that a consumer trusts, by key id. Two are there at once while keys rotate. */
 export type TrustedKeys = ReadonlyMap<string, KeyObject>
 
@@ -28,7 +31,7 @@ export function verifyDocument<T extends Signed>(document: T, keys: TrustedKeys)
     const known = [...keys.keys()].join(', ') || 'none'
     return refused(
       problem(
-        'TOPOLOGY_KEY_UNKNOWN',
+        TOPOLOGY_KEY_UNKNOWN,
         'signature.key_id',
         `signed with key "${signature.key_id}"; trusted: ${known}; add the key to the trusted ones first`,
       ),

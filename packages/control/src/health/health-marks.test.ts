@@ -4,7 +4,10 @@ import { after, before, test } from 'node:test'
 import { deriveRouterSecret, type RouterReport } from '@cellplane/contract'
 import { startTestPostgres, type TestPostgres } from '@cellplane/postgres'
 import { type ControlFixture, exampleFleet } from '../fixtures/control-fixture.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createFixtureFor } from '../fixtures/test-databases.ts'
+import { AUTOMATION_ORDER, AUTOMATION_ORDER_KEY } from '../store/collections.ts'
+import { createHealthMarks } from './health-marks.ts'
 
 let postgres: TestPostgres
 before(async () => {
@@ -118,4 +121,39 @@ test('a cell that takes no real write is marked, whatever its health path says',
   await fixture.waitFor('the mark', async () => (await marks(fixture)).join() === '0')
   assert.equal((await fixture.cell('cell-001')).health_reason, 'a real write: answered 500, expected 202')
   assert.ok(cell.isHealthy)
+})
+
+test('the end of a thaw takes no freeze away that was ordered meanwhile', async () => {
+  const store = createMemoryStore()
+  const order = (mode: 'thawed' | 'frozen', at: number) =>
+    store.put(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY, {
+      ...{ mode, actor: 'the admin', reason: 'x', at: new Date(at).toISOString() },
+    })
+  let meanwhile = async () => {}
+  const marks = createHealthMarks({
+    fleet: exampleFleet(),
+    store: {
+      get: store.get,
+      async write(change) {
+        await meanwhile()
+        return store.write(change)
+      },
+    },
+    observations: {
+      healthOf: () => assert.fail('there are no cells'),
+      inheritMark: () => {},
+      steadyNow: () => 0,
+    },
+    automation: { report: () => {} },
+    now: () => 3_600_000,
+  })
+  const mode = async () => (await store.get(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY))?.mode
+  await order('thawed', 0)
+  meanwhile = () => order('frozen', 3_600_000)
+  await marks.plan([], null)
+  assert.equal(await mode(), 'frozen')
+  meanwhile = async () => {}
+  await order('thawed', 0)
+  await marks.plan([], null)
+  assert.equal(await mode(), undefined)
 })

@@ -64,7 +64,12 @@ export function createHealthMarks({ fleet, store, observations, automation, now 
       automation.report('operator', order?.mode === 'frozen' ? describeOrder(order) : null)
       automation.report('health', freeze?.reason ?? null)
       if (order?.mode === 'thawed' && !plan.isTooMany && now() - Date.parse(order.at) >= THAW_HOLDS_MS) {
-        await store.write((writer) => writer.remove(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY))
+        await store.write(async (writer) => {
+          // What an operator ordered since it was read stays.
+          const latest = await writer.get(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY)
+          if (latest?.mode !== order.mode || latest.at !== order.at) return
+          await writer.remove(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY)
+        })
       }
       return plan.unhealthy
     },

@@ -18,7 +18,11 @@ import { askAsSyntheticTenant } from './synthetic-tenant.ts'
 
 export type Observations = ReturnType<typeof startObservations>
 
-/** `onChange` is called when what a probe says of a cell changed. `routerKey`: the synthetic tenant's secrets are derived from it. */
+/**
+ * `onChange` is called when what a probe says of a cell changed: it is time for the next `watch`, which looks at all cells.
+ * Not looked at once, because of a fleet that fails as one, each cell would have all looked at again. `routerKey`: the
+ * synthetic tenant's secrets are derived from it.
+ */
 export function startObservations(
   fleet: FleetFile,
   now: () => number,
@@ -42,15 +46,11 @@ export function startObservations(
       { interval_ms: policy.interval_ms, unhealthy_after, healthy_after },
       ask,
       steadyNow,
-      look,
+      onChange,
     )
   }
 
-  function look(): void {
-    healths.refresh(watched)
-    onChange()
-  }
-  const prober = startProber(fleet.health, askHealthPath(fleet.health), steadyNow, look)
+  const prober = startProber(fleet.health, askHealthPath(fleet.health), steadyNow, onChange)
   const writer = fleet.health.synthetic && startWriter(fleet.health.synthetic)
   const healths = createCellHealths({
     probeOf: prober.stateOf,
@@ -111,8 +111,9 @@ export function startObservations(
     whyNotServing,
     factsOf,
     /**
-     * Which cells are probed; none without the lease, so that replicas do not probe twice. One that has never served only
-     * once its host says that it runs: failures from before would have to be outweighed by several successes.
+     * Looks at how these cells are, and probes them from now on; none without the lease, so that replicas do not probe
+     * twice. One that has never served is probed only once its host says that it runs: failures from before would have to
+     * be outweighed by several successes.
      */
     watch(cells: readonly Cell[]): void {
       const isAsked = (cell: Cell) =>

@@ -58,7 +58,8 @@ describe('a cell that is new', () => {
     const declared = planDeclarations(fleet, [], 'local', Date.now()).map(({ stored }) => stored.cell)
     const active: Cell = { ...declared[0]!, state: 'active', endpoint: known.endpoint }
     const coming: Cell = { ...declared[1]!, state: 'provisioning', endpoint: fresh.endpoint }
-    const observations = startObservations(fleet, Date.now, () => {}, 'router-key-0123456789abcdef')
+    let changes = 0
+    const observations = startObservations(fleet, Date.now, () => changes++, 'router-key-0123456789abcdef')
     const askedBefore = fresh.asked
     const report = (isRunning: boolean): HostReport => ({
       host: 'local',
@@ -77,13 +78,14 @@ describe('a cell that is new', () => {
       const rounds = known.asked + 3
       await waitFor('some rounds', SOON_MS, () => known.asked >= rounds)
       assert.equal(fresh.asked, askedBefore)
+      assert.equal(changes, 1)
       observations.hosts.accept(report(true))
       observations.watch([active, coming])
-      await waitFor(
-        'it to be healthy',
-        SOON_MS,
-        () => observations.healthOf(coming.slot).verdict === 'healthy',
-      )
+      await waitFor('its answer', SOON_MS, () => changes === 2)
+      // What the change means is for the next look to say, with all others that came.
+      assert.equal(observations.healthOf(coming.slot).verdict, 'unknown')
+      observations.watch([active, coming])
+      assert.equal(observations.healthOf(coming.slot).verdict, 'healthy')
     } finally {
       await observations.stop()
     }

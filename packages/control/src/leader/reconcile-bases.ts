@@ -45,8 +45,13 @@ export type BaseReconcilerOptions = {
 
 export type BaseReconciler = ReturnType<typeof createBaseReconciler>
 
-/** What only the one that publishes may do, asked for by the API. */
-type Request<T> = { run: (epoch: number) => Promise<Parsed<T>>; answer?: Parsed<T> }
+/** What only the one that publishes may do, asked for by the API. Once it was taken up it has an answer or an error. */
+export type BaseRequest<T> = {
+  answer?: Parsed<T>
+  error?: unknown
+  /** Nobody waits for it any more: it is not to be taken up. */
+  withdraw: () => void
+}
 
 export function createBaseReconciler(options: BaseReconcilerOptions) {
   const { store, published, publisher, routers, fleet, now } = options
@@ -57,7 +62,7 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
   let expected: Set<string> | undefined
   /** What the last base was planned of, when, and why it could not be published. */
   let planned = { change: -1, of: '', at: 0, refusal: '' }
-  const requests: { take: (epoch: number) => Promise<void> }[] = []
+  const requests = new Set<(epoch: number) => Promise<void>>()
 
   async function readInputs(reader: StoreReader): Promise<BaseInputs & { cells: Cell[] }> {
     const registry = intact(await reader.list(CELLS)).map((stored) => stored.cell)
@@ -185,23 +190,27 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
     const isDue =
       planned.change !== change ||
       planned.of !== of ||
-      somethingFormerExpires() ||
-      isSignedByFormerKey() ||
-      monotonicNow() - planned.at > BASE_REVIEW_MS
+      monotonicNow() - planned.at > BASE_REVIEW_MS ||
+      // These last until a base is out: one that was refused would be planned by every run, for the same refusal.
+      (planned.refusal === '' && (somethingFormerExpires() || isSignedByFormerKey()))
     if (!isDue) return
     if (!(await areRoutersKnown())) return
     const base = await publisher.publishBase(readInputs, epoch, now(), rollout.begin)
     planned = { change, of, at: monotonicNow(), refusal: base.ok ? '' : formatProblems(base.problems) }
   }
 
-  /** To be taken up by the next run, which leaves the answer. */
-  function request<T>(run: Request<T>['run']): Request<T> {
-    const one: Request<T> = { run }
-    requests.push({
-      take: async (epoch) => {
+  /** To be taken up by the next run that gets so far. What goes wrong is for who asked, and keeps no other from its turn. */
+  function request<T>(run: (epoch: number) => Promise<Parsed<T>>): BaseRequest<T> {
+    const one: BaseRequest<T> = { withdraw: () => requests.delete(take) }
+    async function take(epoch: number): Promise<void> {
+      requests.delete(take)
+      try {
         one.answer = await run(epoch)
-      },
-    })
+      } catch (error) {
+        one.error = error
+      }
+    }
+    requests.add(take)
     return one
   }
 
@@ -220,7 +229,7 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
     /** `change` counts what the API changed. Throws why no base is published at the moment. */
     async run(cells: readonly StoredCell[], change: number, epoch: number): Promise<void> {
       const isFree = await advanceWave(epoch)
-      for (const request of requests.splice(0)) await request.take(epoch)
+      for (const take of [...requests]) await take(epoch)
       if (!isFree || published.wave()) return
       const halt = await store.get(HALTS, HALT_KEY)
       if (halt) {

@@ -28,8 +28,9 @@ import { planOrder } from '../hosts/order.ts'
 import { isSameEntries, overlayEntries } from '../quarantine/overlay-entries.ts'
 import { createTenantQuarantines } from '../quarantine/tenant-quarantines.ts'
 import { planDeclarations } from '../registry/declare.ts'
+import { forgetSilent } from '../routers/forget-silent.ts'
 import { CELLS, HOSTS, ORDERS, ROUTERS, type StoredCell } from '../store/collections.ts'
-import { intact, NotLeader, type Store, StoreRowInvalid } from '../store/store.ts'
+import { intact, NotLeader, type Store, StoreRowInvalid, StoreUnavailable } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
 import type { ForcibleCause } from '../topology/force-grant.ts'
 import { isSameMarks } from '../topology/plan-overlay.ts'
@@ -39,11 +40,14 @@ import type { Publisher } from '../topology/publisher.ts'
 import { recoverTopology } from '../topology/recover.ts'
 import type { Automation } from './automation.ts'
 import { startLoop } from './loop.ts'
-import { createBaseReconciler } from './reconcile-bases.ts'
+import { type BaseRequest, createBaseReconciler } from './reconcile-bases.ts'
 import type { CellReconciler } from './reconcile-cells.ts'
 
 /** An overlay that says nothing new still says that the control plane lives. Two chances within the time that marks count for. */
 const OVERLAY_HEARTBEAT_MS = (TOPOLOGY_TTL_SECONDS * 1000) / 2
+
+/** Who is to be forgotten was silent for a day; an hour more or less is nothing, and to look is to read every row. */
+const FORGET_EVERY_MS = 3_600_000
 
 /** How long an answer waits for a change that cannot be published before a wave is over. */
 const SETTLE_MS_MAX = 15_000
@@ -89,6 +93,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   /** Counts changes by the API. */
   let changes = 0
   let reportsSavedAt = Number.NEGATIVE_INFINITY
+  let forgotAt = Number.NEGATIVE_INFINITY
   const orders = new Map<string, HostOrder>()
 
   const quarantines = createTenantQuarantines({
@@ -200,11 +205,14 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     const routers = observations.routers.takeUnsaved()
     const hosts = observations.hosts.takeUnsaved()
     if (routers.length === 0 && hosts.length === 0 && tenants.isEmpty()) return
+    const isForgetDue = monotonicNow() - forgotAt > FORGET_EVERY_MS
     await store.write(async (writer) => {
       for (const router of routers) await writer.put(ROUTERS, router.router, router)
       for (const host of hosts) await writer.put(HOSTS, host.host, host)
+      if (isForgetDue) await forgetSilent(writer, now())
       await tenants.save(writer)
     })
+    if (isForgetDue) forgotAt = monotonicNow()
   }
 
   async function step(part: string, run: () => Promise<void>): Promise<void> {
@@ -231,10 +239,20 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     },
   })
 
-  async function answered<T>(request: { answer?: Parsed<T> }, what: string): Promise<Parsed<T>> {
+  /** A request without an answer is withdrawn first: what is told to have failed must not be done later. */
+  async function answered<T>(request: BaseRequest<T>, what: string): Promise<Parsed<T>> {
     await loop.settle()
+    request.withdraw()
     if (request.answer) return request.answer
-    throw new NotLeader(`the lease went to another replica before ${what} was taken up; ask that one`)
+    if (request.error) throw request.error
+    if (signal.aborted) {
+      throw new NotLeader(`the lease went to another replica before ${what} was taken up; ask that one`)
+    }
+    const { reason } = automation.view()
+    const why = reason === '' ? 'the step before it failed' : reason
+    throw new StoreUnavailable(
+      `${what} was not taken up, and will not be: ${why}; ask again once that is over`,
+    )
   }
 
   return {
@@ -257,10 +275,10 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
         await loop.settle()
       }
     },
-    /** Places tenants as that version did. Throws NotLeader when the tenure ended before. */
+    /** Places tenants as that version did. Throws NotLeader when the tenure ended before, StoreUnavailable when no run got so far. */
     rollBack: (version: number, cause: ForcibleCause): Promise<Parsed<Rollback>> =>
       answered(bases.requestRollback(version, cause), 'the rollback'),
-    /** Places tenants as the plan says. Throws NotLeader when the tenure ended before. */
+    /** Places tenants as the plan says. Throws as `rollBack` does. */
     applyPlan: (plan: string, cause: ForcibleCause): Promise<Parsed<AppliedPlacement>> =>
       answered(bases.requestPlan(plan, cause), 'the plan'),
     ended: loop.ended,

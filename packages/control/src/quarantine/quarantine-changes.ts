@@ -4,7 +4,7 @@ import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { namedKey, quarantineByOperator, releaseByOperator } from '@cellplane/core'
 import { type AuditedChange, recordChange } from '../audit/audit.ts'
 import { QUARANTINES } from '../store/collections.ts'
-import type { StoreWriter } from '../store/store.ts'
+import { intact, type StoreReader, type StoreWriter } from '../store/store.ts'
 import { quarantineOf, storedQuarantine } from './stored-quarantine.ts'
 
 type Cause = Pick<AuditedChange, 'actor' | 'reason'>
@@ -20,7 +20,8 @@ export function createQuarantineChanges(fleet: Pick<FleetFile, 'partition_key'>,
     async quarantine(writer: StoreWriter, named: string, cause: Cause): Promise<Parsed<void>> {
       const tenant = keyOf(named)
       const known = await writer.get(QUARANTINES, tenant)
-      if (!known && (await writer.count(QUARANTINES)) >= QUARANTINED_MAX) {
+      const isAdded = !known || known.released_at !== null
+      if (isAdded && (await isFull(writer))) {
         const why = `${QUARANTINED_MAX} tenants are in quarantine, the most that an overlay holds; release some`
         return refused(problem('CONFLICT', '', why))
       }
@@ -43,4 +44,11 @@ export function createQuarantineChanges(fleet: Pick<FleetFile, 'partition_key'>,
       return parsed(undefined)
     },
   }
+}
+
+/** Rows of tenants that were let out are remembered for a while, and take no place of the overlay. */
+async function isFull(reader: StoreReader): Promise<boolean> {
+  if ((await reader.count(QUARANTINES)) < QUARANTINED_MAX) return false
+  const rows = intact(await reader.list(QUARANTINES))
+  return rows.filter((row) => row.released_at === null).length >= QUARANTINED_MAX
 }

@@ -81,7 +81,10 @@ test('a tenant whose requests fail is published as quarantined, outlives a resta
   router.figures = QUIET
   await fixture.stop()
   await fixture.start()
-  await fixture.waitFor('the control plane to lead', () => fixture.control().isLeader())
+  await fixture.waitFor(
+    'the control plane to lead with what was published',
+    async () => fixture.control().isLeader() && (await fixture.call('getOverlay')).status === 200,
+  )
   assert.deepEqual(await quarantined(fixture), ['bad'])
 
   // Routers still tell of the window before.

@@ -100,7 +100,7 @@ export function createTenantQuarantines(options: TenantQuarantinesOptions) {
         automation.report(`quarantine: ${rule}`, why === undefined ? null : `quarantine by ${rule}: ${why}`)
       }
       const isSame =
-        plan.quarantines.length === current.length && plan.quarantines.every((one) => current.includes(one))
+        plan.quarantines.length === current.length && plan.quarantines.every((one, i) => one === current[i])
       if (isSame) return
       // What an operator did meanwhile is found at the next run, and not overwritten by a plan that knew nothing of it.
       if (isStale) return

@@ -3,6 +3,7 @@ import type { RouterReport } from '@cellplane/contract'
 import type { RouterFigures, RouterSeen } from '@cellplane/core'
 import { routerFiguresOf } from '../quarantine/router-figures.ts'
 import type { StoredRouter } from '../store/collections.ts'
+import { FORGOTTEN_AFTER_MS } from './forget-silent.ts'
 
 /** Routers report each second. One that missed five is silent: it has no say in what is applied or in flight. */
 export const ROUTER_SILENT_AFTER_MS = 5_000
@@ -84,8 +85,11 @@ export function createRouterReports(now: () => number) {
       }
       return routersOf
     },
-    /** All that are remembered, silent ones too. */
-    list: (): StoredRouter[] => [...heard.values()].map(storedRouter),
+    /** All that were heard within a day, silent ones too. */
+    list: (): StoredRouter[] =>
+      [...heard.values()]
+        .filter(({ receivedAt }) => now() - receivedAt <= FORGOTTEN_AFTER_MS)
+        .map(storedRouter),
     /** Routers that reported since the last call, as the store remembers them. */
     takeUnsaved(): StoredRouter[] {
       const routers = [...unsaved]
@@ -104,6 +108,7 @@ function seenIn(report: RouterReport, reportedAt: number): RouterSeen {
     startedAt: report.started_at,
     requests: sum('requests'),
     errors: sum('errors'),
+    cells: new Map(report.cells.map((cell) => [cell.slot, cell])),
     refused: report.refused_documents,
     lastRefusal: report.last_refusal,
     base: report.base,

@@ -117,6 +117,8 @@ const storedWaveSchema = strictObject({
       requests: int(),
       errors: int(),
       refused: int(),
+      /** Of the canary: whose counters go when the base drops their cell. */
+      cells: v.optional(list(strictObject({ slot: int(), requests: int(), errors: int() }))),
     }),
   ),
 })

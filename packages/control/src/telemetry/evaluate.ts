@@ -66,3 +66,26 @@ export async function indicatorCounts(
     ]),
   )
 }
+
+/** `indicatorCounts` of consecutive steps, oldest first, the last of which ends at `until`: all cells by one question. */
+export async function indicatorCountsOverTime(
+  metrics: FleetMetrics,
+  slo: Slo,
+  { until, seconds }: Window,
+  stepSeconds: number,
+): Promise<ReadonlyMap<string, readonly Counts[]>> {
+  await letOthersRun()
+  if (slo.indicator === 'availability') return await metrics.countsOverTime({ until, seconds }, stepSeconds)
+  const steps = Math.ceil(seconds / stepSeconds)
+  const overTime = new Map<string, Counts[]>()
+  for (let step = 0; step < steps; step++) {
+    const end = until - (steps - 1 - step) * stepSeconds * 1_000
+    for (const [cell, counts] of await indicatorCounts(metrics, slo, { until: end, seconds: stepSeconds })) {
+      const row = overTime.get(cell) ?? new Array<Counts>(steps).fill(NOTHING)
+      row[step] = counts
+      overTime.set(cell, row)
+    }
+    await letOthersRun()
+  }
+  return overTime
+}

@@ -8,13 +8,14 @@
  * The conditions of longer windows go on for up to half an hour after the trouble; the last minutes say that it is over.
  * An incident is stored when it opens and when it closes, so that it outlives the replica that saw it.
  */
+import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { periodSecondsOf, type Slo } from '@cellplane/contract'
 import { burnConditions, burnRate, type Counts, troubleIn } from '@cellplane/core'
 import { FINE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
 import { INCIDENTS, incidentKey, type StoredIncident } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
 import type { Alert, Alerts } from './alerts.ts'
-import { indicatorCounts } from './evaluate.ts'
+import { indicatorCounts, indicatorCountsOverTime } from './evaluate.ts'
 
 /** Incidents kept. The oldest go. */
 export const INCIDENTS_MAX = 2_000
@@ -26,6 +27,8 @@ const TROUBLE_SECONDS = 2 * CALM_SECONDS
 /** Below this a budget lasts for its period. */
 const CALM_RATE = 1
 const REOPENS_WITHIN_MS = 30 * 60_000
+/** Windows whose counts of all cells are held for an answer: some 100 KB each in a fleet of 1,000 cells. */
+const WINDOWS_HELD_MAX = 64
 
 /** What was seen of a cell when it began to fail. */
 export type Cause = Pick<StoredIncident, 'cause' | 'reason'>
@@ -62,22 +65,10 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
     return found
   }
 
-  /** When errors of the last minutes began and ended. */
-  async function recentTrouble(cell: string, slo: Slo, until: number) {
-    const counts: Counts[] = []
-    for (let before = TROUBLE_SECONDS - FINE_SECONDS; before >= 0; before -= FINE_SECONDS) {
-      const step = { until: until - before * 1_000, seconds: FINE_SECONDS }
-      counts.push((await indicatorCounts(metrics, slo, step)).get(cell) ?? { total: 0, good: 0 })
-    }
-    const pages = burnConditions(periodSecondsOf(slo.period)).filter(({ severity }) => severity === 'page')
-    const factor = Math.min(...pages.map((one) => one.factor))
-    return troubleIn({ counts, until, stepMs: FINE_SECONDS * 1_000 }, slo.target, factor)
-  }
-
-  async function open(page: Alert, until: number): Promise<StoredIncident> {
+  async function open(page: Alert, until: number, troubles: Troubles): Promise<StoredIncident> {
     const before = latest?.get(page.cell)
     if (before?.until && until - before.until < REOPENS_WITHIN_MS) return { ...before, until: null }
-    const trouble = await recentTrouble(page.cell, page.slo, until)
+    const trouble = await troubles.of(page.cell, page.slo)
     const none = { total: 0, good: 0 }
     return {
       cell: page.cell,
@@ -88,13 +79,6 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
       of_cell: none,
       of_fleet: none,
     }
-  }
-
-  async function close(incident: StoredIncident, slos: readonly Slo[], now: number): Promise<StoredIncident> {
-    const slo = slos.find(({ name }) => name === incident.slo)
-    const trouble = slo && (await recentTrouble(incident.cell, slo, now))
-    const until = Math.max(incident.from, trouble?.until ?? now)
-    return { ...incident, until, ...(await countsDuring(metrics, { ...incident, until }, now)) }
   }
 
   async function save(changed: readonly StoredIncident[]): Promise<void> {
@@ -112,14 +96,18 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
     async reconcile(alerts: Alerts, slos: readonly Slo[], now: number): Promise<void> {
       latest ??= await load()
       const burning = await burningPages(alerts, now)
+      const troubles = createTroubles(metrics, now)
+      const incidentCounts = createIncidentCounts(metrics, now)
       const changed: StoredIncident[] = []
       for (const [cell, page] of burning) {
-        if (latest.get(cell)?.until !== null) changed.push(await open(page, now))
+        if (latest.get(cell)?.until !== null) changed.push(await open(page, now, troubles))
       }
       for (const incident of latest.values()) {
-        if (incident.until === null && !burning.has(incident.cell)) {
-          changed.push(await close(incident, slos, now))
-        }
+        if (incident.until !== null || burning.has(incident.cell)) continue
+        const slo = slos.find(({ name }) => name === incident.slo)
+        const trouble = slo && (await troubles.of(incident.cell, slo))
+        const closed = { ...incident, until: Math.max(incident.from, trouble?.until ?? now) }
+        changed.push({ ...closed, ...(await incidentCounts.during(closed)) })
       }
       if (changed.length === 0) return
       await save(changed)
@@ -132,23 +120,52 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
   }
 }
 
-/** Requests to the cell and to the fleet while it lasted; of one that goes on, so far. */
-export async function countsSoFar(
-  metrics: FleetMetrics,
-  incident: StoredIncident,
-  now: number,
-): Promise<Pick<StoredIncident, 'of_cell' | 'of_fleet'>> {
-  return incident.until === null ? await countsDuring(metrics, incident, now) : incident
+type Troubles = ReturnType<typeof createTroubles>
+
+/** When errors of the last minutes began and ended. Asked once for each objective, since a whole fleet may fail at once. */
+function createTroubles(metrics: FleetMetrics, until: number) {
+  const overTime = new Map<Slo, ReadonlyMap<string, readonly Counts[]>>()
+  return {
+    async of(cell: string, slo: Slo) {
+      const steps =
+        overTime.get(slo) ??
+        (await indicatorCountsOverTime(metrics, slo, { until, seconds: TROUBLE_SECONDS }, FINE_SECONDS))
+      overTime.set(slo, steps)
+      const pages = burnConditions(periodSecondsOf(slo.period)).filter(({ severity }) => severity === 'page')
+      const factor = Math.min(...pages.map((one) => one.factor))
+      const counts = steps.get(cell) ?? []
+      return troubleIn({ counts, until, stepMs: FINE_SECONDS * 1_000 }, slo.target, factor)
+    },
+  }
 }
 
-async function countsDuring(
-  metrics: FleetMetrics,
-  { cell, from, until }: Pick<StoredIncident, 'cell' | 'from' | 'until'>,
-  now: number,
-): Promise<Pick<StoredIncident, 'of_cell' | 'of_fleet'>> {
-  const end = until ?? now
-  const counts = await metrics.counts({ until: end, seconds: Math.max(FINE_SECONDS, (end - from) / 1_000) })
-  return { of_cell: counts.get(cell) ?? { total: 0, good: 0 }, of_fleet: sumOf(counts.values()) }
+/**
+ * Requests to an incident's cell and to the fleet while it lasted. For one answer or one look, as of `now`: incidents of
+ * the same time, as in an outage of the whole fleet, are one question, and others have their turn between questions.
+ */
+export function createIncidentCounts(metrics: FleetMetrics, now: number) {
+  const windows = new Map<string, { cells: ReadonlyMap<string, Counts>; fleet: Counts }>()
+
+  async function during({ cell, from, until }: Pick<StoredIncident, 'cell' | 'from' | 'until'>) {
+    const end = until ?? now
+    const key = `${from} ${end}`
+    let found = windows.get(key)
+    if (!found) {
+      await letOthersRun()
+      const seconds = Math.max(FINE_SECONDS, (end - from) / 1_000)
+      const cells = await metrics.counts({ until: end, seconds })
+      found = { cells, fleet: sumOf(cells.values()) }
+      if (windows.size < WINDOWS_HELD_MAX) windows.set(key, found)
+    }
+    return { of_cell: found.cells.get(cell) ?? { total: 0, good: 0 }, of_fleet: found.fleet }
+  }
+
+  return {
+    during,
+    /** Of one that goes on, so far; of one that is over, as stored. */
+    soFar: async (incident: StoredIncident): Promise<Pick<StoredIncident, 'of_cell' | 'of_fleet'>> =>
+      incident.until === null ? await during(incident) : incident,
+  }
 }
 
 export function sumOf(counts: Iterable<Counts>): Counts {

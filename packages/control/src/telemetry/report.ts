@@ -15,7 +15,7 @@ import {
 import { COARSE_SECONDS, FINE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
 import { CELLS, INCIDENTS, type StoredIncident } from '../store/collections.ts'
 import { intact, type StoreReader } from '../store/store.ts'
-import { countsSoFar, INCIDENTS_MAX, sumOf } from './incidents.ts'
+import { createIncidentCounts, INCIDENTS_MAX, sumOf } from './incidents.ts'
 import { type BusyTenant, busiestTenants, HOUR_MS } from './tenant-hours.ts'
 
 /** As many steps as a line of a terminal, or a strip on a page, can show. */
@@ -49,14 +49,20 @@ export async function compileReport(
     stepSeconds,
   )
   const stored = await incidentsIn(store, span)
-  const incidents = await Promise.all(stored.map((incident) => incidentOf(metrics, incident, span.until)))
+  const incidentCounts = createIncidentCounts(metrics, span.until)
+  const incidents: Incident[] = []
+  for (const incident of stored) {
+    const { of_cell: cellCounts, of_fleet: fleetCounts } = await incidentCounts.soFar(incident)
+    const { cell, from, until } = incident
+    incidents.push({ cell, from, until, cellCounts, fleetCounts })
+  }
   const cells = intact(await store.list(CELLS))
     .map(({ cell }) => cell)
     .filter((cell) => counts.has(cell.id) || cell.state !== 'retired')
     .sort((a, b) => a.slot - b.slot)
   const tenants = await busiestTenants(store, span, tenantsMax)
   const total = sumOf(counts.values())
-  const without = countsWithoutCells(total, incidents, span.until)
+  const without = countsWithoutCells(total, incidents, span)
   return {
     fleet,
     from: iso(span.from),
@@ -114,13 +120,6 @@ async function incidentsIn(store: StoreReader, { from, until }: Span): Promise<S
   return intact(rows).filter((one) => one.from < until && (one.until ?? until) >= from)
 }
 
-/** Of one that goes on, what it came to so far. */
-async function incidentOf(metrics: FleetMetrics, incident: StoredIncident, now: number): Promise<Incident> {
-  const { cell, from, until } = incident
-  const known = await countsSoFar(metrics, incident, now)
-  return { cell, from, until, cellCounts: known.of_cell, fleetCounts: known.of_fleet }
-}
-
 const viewCounts = ({ cellCounts, fleetCounts }: Incident) => ({
   of_cell: { ...cellCounts },
   of_fleet: { ...fleetCounts },
@@ -154,10 +153,18 @@ function availability(counts: Counts, incidents: readonly Incident[], span: Span
   }
 }
 
-/** A cell costs whether it is used or not, for as long as it is registered. */
-function costOf({ price_per_hour: price }: Cell, counts: Counts, { from, until }: Span) {
+/**
+ * A cell costs whether it is used or not, until it is retired. When it was registered is not kept, so it is taken to have
+ * been there from the beginning of the span.
+ */
+function costOf(
+  { price_per_hour: price, state, state_since }: Cell,
+  counts: Counts,
+  { from, until }: Span,
+): Pick<Report['cells'][number], 'cost' | 'cost_per_month' | 'cost_per_million'> {
   if (price === null) return { cost: null, cost_per_month: null, cost_per_million: null }
-  const cost = (price * (until - from)) / 3_600_000
+  const end = state === 'retired' ? Math.min(until, Date.parse(state_since)) : until
+  const cost = (price * Math.max(0, end - from)) / 3_600_000
   return {
     cost,
     cost_per_month: price * HOURS_PER_MONTH,

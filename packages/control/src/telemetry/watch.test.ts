@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { DEFAULT_SLOS, LATENCY_THRESHOLDS_MS } from '@cellplane/contract'
 import { DURATION_BOUNDS_MS } from '@cellplane/core'
 import { LATENCY_BOUNDS_S } from '@cellplane/telemetry'
-import { INCIDENTS } from '../store/collections.ts'
+import { CELLS, INCIDENTS } from '../store/collections.ts'
+import { intact } from '../store/store.ts'
 import { createVirtualFleet, START, type VirtualFleet } from './fixtures/virtual-fleet.ts'
 import { compileReport } from './report.ts'
 import { createTenantHours } from './tenant-hours.ts'
@@ -120,6 +121,37 @@ describe('a total outage of one cell of four', () => {
   })
 })
 
+test('an outage of a whole fleet is as many incidents, and no more questions to the metrics than that of one cell', async (t) => {
+  async function questionsOf(cells: number, failing: (id: string) => number) {
+    const fleet = await createVirtualFleet({ slos, cells: 8 })
+    await fleet.pass(HOUR, undefined, false)
+    const asked = (['counts', 'latencies', 'countsOverTime'] as const).map((question) =>
+      t.mock.method(fleet.metrics, question),
+    )
+    await fleet.pass(120, failing)
+    await fleet.pass(400)
+    assert.equal((await incidentsOf(fleet)).length, cells)
+    return asked.map(({ mock }) => mock.callCount())
+  }
+  const ofOne = await questionsOf(1, outage)
+  assert.deepEqual(await questionsOf(8, () => 1), ofOne)
+})
+
+test('what a cell cost ends when it is retired', async () => {
+  const fleet = await createVirtualFleet({ slos, cells: 2 })
+  await fleet.pass(HOUR, undefined, false)
+  const [stored] = intact(await fleet.store.list(CELLS))
+  const state_since = new Date(START + (HOUR / 4) * 1_000).toISOString()
+  await fleet.store.put(CELLS, 'cell-001', {
+    ...stored!,
+    cell: { ...stored!.cell, state: 'retired', state_since },
+  })
+  const span = { from: START, until: fleet.now() }
+  const query = { fleet: 'test', span, tenantsMax: 0, shardOf: () => [] }
+  const report = await compileReport(fleet.store, fleet.metrics, query)
+  assert.deepEqual([report.cells[0]!.id, report.cells[0]!.cost], ['cell-001', 2 / 4])
+})
+
 test('a ripple of 20 s over all cells pages nobody and is no incident', async () => {
   const fleet = await createVirtualFleet({ slos, cells: 4 })
   await fleet.pass(HOUR, undefined, false)
@@ -147,4 +179,7 @@ test('a cell that is too slow burns its latency budget, and no other', async () 
     ],
   )
   assert.ok(pagesOf(fleet).every(({ slo }) => slo === 'latency'))
+  // As far back as it is looked.
+  const ages = (await incidentsOf(fleet)).map(({ from }) => fleet.now() - from)
+  assert.deepEqual(ages, [600_000, 600_000])
 })

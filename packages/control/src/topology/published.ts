@@ -31,6 +31,7 @@ import {
 } from '../store/collections.ts'
 import { type StoreReader, StoreRowInvalid } from '../store/store.ts'
 
+type DocumentVersion = { epoch: number; version: number }
 export type HeldDocument = { epoch: number; version: number; issuedAt: string; text: string; etag: string }
 /** The whole document too: the next one is planned from it. */
 export type HeldBase = HeldDocument & { document: TopologyBase; snapshot: Snapshot }
@@ -47,17 +48,18 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
   const changed = createBell()
 
   /** A document that is not newer than what is held is no news and no problem. */
-  function isKnown(held: HeldDocument | null, found: { epoch: number; version: number }): boolean {
+  function isKnown(held: HeldDocument | null, found: DocumentVersion): boolean {
     return (
       held !== null &&
       (found.epoch < held.epoch || (found.epoch === held.epoch && found.version <= held.version))
     )
   }
 
-  function takeBase(text: string, begun: StoredWave | null = null): Parsed<HeldBase> {
+  /** `begun`: the base is in its wave, and `former` is what the others have. Both are replaced at once, or neither. */
+  function takeBase(text: string, begun: StoredWave | null = null, former = base): Parsed<HeldBase> {
     const accepted = acceptBase(base?.document ?? null, text, keys, fleet)
     if (!accepted.ok) return accepted
-    wave = begun && base ? { ...begun, held: base } : null
+    wave = begun && former ? { ...begun, held: former } : null
     base = { ...held(text, accepted.value.document), ...accepted.value }
     changed.ring()
     return parsed(base)
@@ -78,16 +80,47 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     changed.ring()
   }
 
-  /** What the store says of a wave. One whose former base cannot be had has nothing to show to the others, and is over. */
-  async function refreshWave(store: StoreReader): Promise<void> {
+  /** The wave that this base is in, by the store. One whose former base is gone has nothing to show to the others, and is over. */
+  async function readWave(store: StoreReader, of: DocumentVersion): Promise<HeldWave | null> {
     const stored = await store.get(WAVES, WAVE_KEY)
-    if (!base || !stored || versionKey(stored.base) !== versionKey(base)) return endWave()
-    if (wave && versionKey(wave.base) === versionKey(stored.base)) return
-    const row = await store.get(BASES, versionKey(stored.former))
-    const former = row && acceptBase(null, row.text, keys, fleet)
-    if (!former?.ok) return endWave()
-    wave = { ...stored, held: { ...held(row!.text, former.value.document), ...former.value } }
-    changed.ring()
+    if (!stored || versionKey(stored.base) !== versionKey(of)) return null
+    if (wave && versionKey(wave.base) === versionKey(of)) return wave
+    const key = versionKey(stored.former)
+    if (base && versionKey(base) === key) return { ...stored, held: base }
+    const row = await store.get(BASES, key)
+    if (!row) return null
+    const former = acceptBase(null, row.text, keys, fleet)
+    if (!former.ok) throw invalid(BASES.table, key, former)
+    return { ...stored, held: { ...held(row.text, former.value.document), ...former.value } }
+  }
+
+  /**
+   * All is read before anything is taken: a base whose wave is not known yet would go to every router. A base that is
+   * taken back loses its wave and its place as the newest at once, so one without a wave counts only if it still is the
+   * newest after that was read; otherwise the next look finds what came instead.
+   */
+  async function refreshBase(store: StoreReader): Promise<void> {
+    const before = base
+    const head = await readHead(store)
+    if (!head) return
+    const isNews = !isKnown(before, head.value)
+    const row = isNews ? await store.get(BASES, head.key) : undefined
+    if (isNews && !row) {
+      const problems = [{ code: 'NOT_FOUND', path: '', message: 'the row is missing' } as const]
+      throw invalid(BASES.table, head.key, { ok: false, problems })
+    }
+    const found = await readWave(store, head.value)
+    if (!found && (row || wave) && (await readHead(store))?.key !== head.key) return
+    // This replica may have begun to lead meanwhile, and published.
+    if (base !== before) return
+    if (row) {
+      const taken = takeBase(row.text, found, found?.held)
+      if (!taken.ok) throw invalid(BASES.table, head.key, taken)
+    } else if (!found) endWave()
+    else if (found !== wave) {
+      wave = found
+      changed.ring()
+    }
   }
 
   return {
@@ -106,17 +139,7 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     takeOverlay,
     /** Takes what the store has newer. Throws StoreRowInvalid for a row that is corrupt or that a router would refuse. */
     async refresh(store: StoreReader): Promise<void> {
-      const newest = await store.list(VERSIONS, { order: 'descending', limit: 1 })
-      if (newest.invalid[0]) throw new StoreRowInvalid(newest.invalid[0])
-      const head = newest.rows[0]
-      if (head && !isKnown(base, head.value)) {
-        const row = await store.get(BASES, head.key)
-        const taken: Parsed<unknown> = row
-          ? takeBase(row.text)
-          : { ok: false, problems: [{ code: 'NOT_FOUND', path: '', message: 'the row is missing' }] }
-        if (!taken.ok) throw invalid(BASES.table, head.key, taken)
-      }
-      await refreshWave(store)
+      await refreshBase(store)
       const stored = await store.get(OVERLAYS, CURRENT_KEY)
       if (base && stored && !isKnown(overlay, stored)) {
         const taken = takeOverlay(stored.text)
@@ -124,6 +147,12 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
       }
     },
   }
+}
+
+async function readHead(store: StoreReader) {
+  const newest = await store.list(VERSIONS, { order: 'descending', limit: 1 })
+  if (newest.invalid[0]) throw new StoreRowInvalid(newest.invalid[0])
+  return newest.rows[0]
 }
 
 function held(text: string, document: { epoch: number; version: number; issued_at: string }): HeldDocument {

@@ -53,12 +53,14 @@ export function createRollout({ store, published, routers, watchMs }: RolloutOpt
         former: { epoch: before.epoch, version: before.version },
         canary,
         began_at: new Date(now).toISOString(),
-        began: [...routers.seen()].map(([router, { startedAt, requests, errors, refused }]) => ({
+        began: [...routers.seen()].map(([router, { startedAt, requests, errors, refused, cells }]) => ({
           router,
           started_at: startedAt,
           requests,
           errors,
           refused,
+          // Only its base drops cells, and the cells of every router would be a row of megabytes.
+          ...(router === canary && cells ? { cells: countsOf(cells) } : {}),
         })),
       }
       await writer.put(WAVES, WAVE_KEY, wave)
@@ -75,9 +77,9 @@ export function createRollout({ store, published, routers, watchMs }: RolloutOpt
       const canary = seen.get(wave.canary)
       if (canary && hasApplied(canary, wave.base)) watch.appliedAt ??= canary.reportedAt
       const began = new Map(
-        wave.began.map(({ router, started_at: startedAt, ...counts }): [string, RouterCount] => [
+        wave.began.map(({ router, started_at: startedAt, cells, ...counts }): [string, RouterCount] => [
           router,
-          { startedAt, ...counts },
+          { startedAt, ...counts, ...(cells ? { cells: new Map(cells.map((one) => [one.slot, one])) } : {}) },
         ]),
       )
       const policy = { watchMs, silentAfterMs: ROUTER_SILENT_AFTER_MS }
@@ -97,4 +99,8 @@ export function createRollout({ store, published, routers, watchMs }: RolloutOpt
       published.endWave()
     },
   }
+}
+
+function countsOf(cells: NonNullable<RouterCount['cells']>) {
+  return [...cells].map(([slot, { requests, errors }]) => ({ slot, requests, errors }))
 }

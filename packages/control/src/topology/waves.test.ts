@@ -100,6 +100,30 @@ test('a base that the first router refuses is taken back, and publishing halts u
   assert.equal((await fixture.call('resumeTopology', { body: { reason: 'x' } })).status, 409)
 })
 
+test('errors are seen although the new base drops the busiest cell, with its counts', async (t) => {
+  const fixture = await createFixtureFor(t, postgres, fleet)
+  const { first } = await startRouters(fixture)
+  const counted = (slot: number, requests: number, errors = 0) => ({
+    ...{ slot, requests, errors, connect_failures: 0, in_flight: 0, is_ejected: false },
+  })
+  first.cells = [counted(0, 1_000_000), counted(1, 1_000)]
+  first.lastRefusal = 'a sign that they were reported'
+  await fixture.waitFor('a report of them', async () => {
+    const { routers } = await fixture.status()
+    return routers.some((one: { last_refusal: string | null }) => one.last_refusal === first.lastRefusal)
+  })
+  first.holdBack = true
+  await addCell(fixture)
+  await fixture.waitFor('the wave', async () => (await fixture.status()).wave)
+  first.cells = [counted(1, 1_100, 50)]
+  first.holdBack = false
+  await fixture.waitFor('the halt', async () =>
+    /taken back: router "router-1".* sees 50 errors in 100 requests/.test(
+      (await fixture.status()).automation.reason,
+    ),
+  )
+})
+
 test('a control plane that dies in a wave goes on with it', async (t) => {
   const fixture = await createFixtureFor(t, postgres, fleet)
   const { first } = await startRouters(fixture)

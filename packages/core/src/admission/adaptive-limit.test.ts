@@ -143,6 +143,38 @@ describe('an adaptive limit', () => {
     assert.equal(limit.ceiling, 20)
   })
 
+  /** A limit in a probe, which began at the time that is returned: windows at the bound that each tell 100 ms. */
+  function inProbe() {
+    const limit = createAdaptiveLimit()
+    limit.bound(MAX)
+    let now = TRIAL_START
+    while (limit.ceiling === MAX && now < TRIAL_START + 5_000) {
+      now += 25
+      limit.answered(now, now - 100, MAX)
+    }
+    assert.equal(limit.ceiling, ADAPTIVE_LIMIT_MIN)
+    return { limit, probedAt: now }
+  }
+
+  test('ends a probe in which nothing is answered by the clock, having learned nothing', () => {
+    const { limit, probedAt } = inProbe()
+    limit.tick(probedAt + 1_000)
+    assert.equal(limit.ceiling, ADAPTIVE_LIMIT_MIN)
+    limit.tick(probedAt + 10_000)
+    assert.ok(limit.ceiling > ADAPTIVE_LIMIT_MIN, `it is ${limit.ceiling}`)
+    assert.equal(limit.ceiling, Math.floor(limit.limit))
+  })
+
+  test('has no more room in a probe when its bound changes, and less when that is lower', () => {
+    const { limit } = inProbe()
+    for (const max of [MAX / 2, 2 * MAX, MAX]) {
+      limit.bound(max)
+      assert.equal(limit.ceiling, ADAPTIVE_LIMIT_MIN)
+    }
+    limit.bound(2)
+    assert.equal(limit.ceiling, 2)
+  })
+
   test('stays within its bounds, whatever it is told', () => {
     const answer = fc.record({
       gapMs: fc.integer({ min: -10_000, max: 100_000 }),

@@ -19,6 +19,9 @@
  * turns requests away, what may be under way is cut to half of what the cell carries, and the requests that begin then tell.
  * That also finds a cell that has become slower for good. Probes begin at multiples of the period, so that all routers of
  * a fleet make room together.
+ *
+ * **What counts** is what waits for the beginning of its answer, as the latencies are of that. A stream that has begun
+ * may stay for days: counted, enough of them would fill the limit, and nothing would be answered that could raise it.
  */
 
 import { LOW_SHARE } from './priority.ts'
@@ -45,24 +48,26 @@ const PROBE_SHARE = 0.5
  * of the requests that began in the probe would have been answered, and the baseline would be theirs.
  */
 const PROBE_SETTLE_MS_MIN = 500
-/** A probe ends after so much more, with the samples that it has, if those are enough to be better than none. */
+/** A probe ends after so much more, answers or none; it has then learned if its samples are enough to be better than none. */
 const PROBE_MS_MAX = 2_000
 const PROBE_SAMPLES_MIN = 10
 /** Never less, whatever latencies say: with less there is too little to learn from. */
 export const ADAPTIVE_LIMIT_MIN = 4
 
 export type AdaptiveLimit = {
-  /** Requests that may be under way now: the limit, or less in a probe. A whole number. */
+  /** Requests that may wait for their answers now: the limit, or less in a probe. A whole number. */
   readonly ceiling: number
   /** What the ceiling is outside of probes. */
   readonly limit: number
   /** Sets what the limit never exceeds. It begins there, and falls on evidence only. */
   bound(max: number): void
   /**
-   * A request that began at `startedAt` was answered at `now`, ms since the epoch; `inFlight` requests were under way,
-   * with it. To be called for answers that took the cell work: fast failures would pass for a fast cell.
+   * A request that began at `startedAt` was answered at `now`, ms since the epoch; `waiting` requests waited for their
+   * answers, with it. To be called for answers that took the cell work: fast failures would pass for a fast cell.
    */
-  answered(now: number, startedAt: number, inFlight: number): void
+  answered(now: number, startedAt: number, waiting: number): void
+  /** Lets time pass, on the clock of `answered`: a probe in which nothing is answered ends too. */
+  tick(now: number): void
   /**
    * Another ceiling of the cell turned a request away: it is loaded, so a grown latency is a queue's, however little of
    * the limit is in use. (A rate ceiling at the cell's capacity lets a burst in, and that stays as a queue.)
@@ -101,7 +106,8 @@ export function createAdaptiveLimit(): AdaptiveLimit {
 
   function settle(value: number): void {
     limit = Math.min(max, Math.max(ADAPTIVE_LIMIT_MIN, value))
-    ceiling = Math.floor(limit)
+    // A probe's room stays what it is: with more, the queue would be back, and be measured as the cell without one.
+    ceiling = probingSince > 0 ? Math.min(ceiling, Math.floor(limit)) : Math.floor(limit)
   }
 
   function learn(latency: number, now: number): void {
@@ -150,6 +156,7 @@ export function createAdaptiveLimit(): AdaptiveLimit {
     probingSince = 0
     // What the cell carried before the probe, by what is known now: the queue that the probe let run dry is not refilled.
     settle(Math.min(limit, TOLERANCE * throughput * baseline + Math.sqrt(limit)))
+    beginWindow(now)
   }
 
   return {
@@ -168,13 +175,16 @@ export function createAdaptiveLimit(): AdaptiveLimit {
       max = value
       settle(next)
     },
-    answered(now, startedAt, inFlight) {
+    tick(now) {
+      if (probingSince > 0 && now - settledAt >= PROBE_MS_MAX) endProbe(now)
+    },
+    answered(now, startedAt, waiting) {
       const isProbing = probingSince > 0
       if (isProbing && (startedAt < probingSince || now < settledAt)) return
       if (samples === 0 && (isProbing || windowStart === 0)) windowStart = now
       samples++
       latencySum += now - startedAt
-      if (inFlight > peak) peak = inFlight
+      if (waiting > peak) peak = waiting
       const isEnough = samples >= WINDOW_SAMPLES_MIN && now - windowStart >= WINDOW_MS
       if (isProbing) {
         if (!isEnough && now - settledAt < PROBE_MS_MAX) return
@@ -182,8 +192,8 @@ export function createAdaptiveLimit(): AdaptiveLimit {
       } else {
         if (!isEnough) return
         endWindow(now)
+        beginWindow(now)
       }
-      beginWindow(now)
     },
   }
 }

@@ -27,6 +27,7 @@ const ARRIVALS: Record<string, (router: number, routers: number, second: number)
   'all at one': (router) => (router === 0 ? 1 : 0),
   'at another one every 20 s': (router, routers, second) =>
     Math.floor(second / 20) % routers === router ? 1 : 0,
+  'at another one every second': (router, routers, second) => (second % routers === router ? 1 : 0),
 }
 
 const admittedOf = (trial: DividedTrial): number => {

@@ -2,7 +2,7 @@
  * Routers in virtual time, for tests and benches of divided limits: each admits by a rate limit of its own, reports what
  * arrived once a second, each at its own moment of the second, and is answered with its share.
  */
-import { BEYOND_RATE, takeToken } from '@cellplane/contract'
+import { BEYOND_RATE, rescaleDebt, takeToken } from '@cellplane/contract'
 import { createLimitDivider } from './limit-divider.ts'
 
 export type DividedTrial = {
@@ -67,7 +67,15 @@ export function runDividedTrial(trial: DividedTrial): DividedOutcome {
     router.reportedAt = now
     const reporting = routers.map((_, i) => i).filter((i) => isUp(i, second))
     const division = divider.divide(reporting.map(String), (_, perSecond) => perSecond / limit)
-    router.share = division.get(SUBJECT)?.[reporting.indexOf(index)] ?? 1
+    const share = division.get(SUBJECT)?.[reporting.indexOf(index)] ?? 1
+    router.until = rescaleDebt(
+      router.until,
+      now,
+      limit * router.share,
+      limit * share,
+      Math.max(1, limit * share),
+    )
+    router.share = share
   }
 
   for (let second = 0; second < seconds; second++) {

@@ -169,6 +169,29 @@ describe('what routers saw of a cell', () => {
     assert.equal(comparePeers(cells('r1')).get(0)?.signal, 'unknown')
     assert.equal(comparePeers(cells('r1')).get(1)?.signal, 'ok')
   })
+
+  test('is slow where its peers are not: beside the lower half of them, itself left out', () => {
+    const answers = (bucket: number) => Array.from({ length: bucket + 1 }, (_, i) => (i === bucket ? 100 : 0))
+    const [fast, slow] = [window({ durations: answers(2) }), window({ durations: answers(11) })]
+    /** s: slow, f: fast, -: without answers enough. */
+    const signals = (letters: string) => {
+      const windows = { s: slow, f: fast, '-': window({}) }
+      const cells = [...letters].map((letter, slot) => ({
+        ...{ slot, release: 'r1', window: windows[letter as 's' | 'f' | '-'] },
+      }))
+      return [...comparePeers(cells).values()].map(({ signal }) => (signal === 'slow' ? 's' : '.')).join('')
+    }
+    assert.deepEqual(['s-', 'sf', 'fs-', 'fss', 'fsss', 'ssff', 'sfsff', 'ss'].map(signals), [
+      '..',
+      's.',
+      '.s.',
+      '.ss',
+      '....',
+      'ss..',
+      's.s..',
+      '..',
+    ])
+  })
 })
 
 test('a mark that was there before is kept for a window, as nobody can tell what it rested on', () => {

@@ -36,18 +36,19 @@ export function comparePeers(cells: readonly ComparedCell[]): Map<number, Compar
   for (const group of Map.groupBy(cells, ({ release }) => release).values()) {
     const rates = group.map(({ window }) => countedOutcomes(window))
     const outliers = new Set(successRateOutliers(rates, HEALTH.peersErrors))
-    const compared = rates.filter(({ volume }) => volume >= HEALTH.peersErrors.volumeMin).length
+    const compared = rates.filter(({ volume }) => volume >= HEALTH.peersErrors.volumeMin)
+    const ratios = compared.reduce((sum, rate) => sum + rate.ratio, 0)
     const p90s = group.map(({ window }) => p90Of(window))
+    const sortedP90s = p90s.filter((p90) => p90 !== null).sort((a, b) => a - b)
     for (const [index, { slot }] of group.entries()) {
       const { volume, ratio } = rates[index]!
-      if (volume < HEALTH.peersErrors.volumeMin || compared < 2) {
+      if (volume < HEALTH.peersErrors.volumeMin || compared.length < 2) {
         results.set(slot, { signal: 'unknown', reason: '' })
       } else if (outliers.has(index)) {
-        const others = rates.filter((rate, i) => i !== index && rate.volume >= HEALTH.peersErrors.volumeMin)
-        const mean = others.reduce((sum, rate) => sum + rate.ratio, 0) / others.length
+        const mean = (ratios - ratio) / (compared.length - 1)
         const reason = `${percent(1 - ratio)} of its requests fail, where its peers fail ${percent(1 - mean)}`
         results.set(slot, { signal: 'errors', reason })
-      } else results.set(slot, compareLatency(index, p90s))
+      } else results.set(slot, compareLatency(p90s[index]!, sortedP90s))
     }
   }
   return results
@@ -63,12 +64,13 @@ export function nextPeersState(state: PeersState, comparison: Comparison, now: n
   return { ...state, contrary: { signal: comparison.signal, since } }
 }
 
-function compareLatency(index: number, p90s: readonly (number | null)[]): Comparison {
-  const own = p90s[index]!
-  const others = p90s.filter((p90, i) => i !== index && p90 !== null).sort((a, b) => a! - b!) as number[]
-  if (own === null || others.length === 0) return { signal: 'ok', reason: '' }
+/** `sorted`: those of the whole group, with the cell's own. Sorted once for all, because each look compares each cell. */
+function compareLatency(own: number | null, sorted: readonly number[]): Comparison {
+  if (own === null || sorted.length < 2) return { signal: 'ok', reason: '' }
   // The lower one of two in the middle: the cell has to be slower than half of its peers, not than their worse half.
-  const median = others[(others.length - 1) >> 1]!
+  const middle = (sorted.length - 2) >> 1
+  // Without its own, those above it move down by one place.
+  const median = own <= sorted[middle]! ? sorted[middle + 1]! : sorted[middle]!
   const isSlow = own >= HEALTH.slowFactor * median && own - median >= HEALTH.slowByMs
   return isSlow
     ? {

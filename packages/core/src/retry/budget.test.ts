@@ -52,3 +52,10 @@ test('a clock that jumps, either way, neither throws nor opens the budget', () =
     { numRuns: 50 },
   )
 })
+
+test('a budget tells its room without using any of it', () => {
+  const budget = createRetryBudget({ reservePerSecond: 0.1 })
+  for (let i = 0; i < 3; i++) assert.equal(budget.hasRoom(0), true)
+  assert.equal(budget.tryRetry(0), true)
+  assert.equal(budget.hasRoom(0), false)
+})

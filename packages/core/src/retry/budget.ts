@@ -18,6 +18,8 @@ export const RETRY_BUDGET_POLICY: RetryBudgetPolicy = { ratio: 0.2, reservePerSe
 export type RetryBudget = {
   /** Counts a first attempt. `now` in ms since the epoch. */
   request(now: number): void
+  /** Whether one more retry fits. */
+  hasRoom(now: number): boolean
   /** True, and counted, when one more retry fits. */
   tryRetry(now: number): boolean
 }
@@ -44,14 +46,19 @@ export function createRetryBudget(policy: Partial<RetryBudgetPolicy> = {}): Retr
     return mod(newest)
   }
 
+  function hasRoom(now: number): boolean {
+    advance(now)
+    return sum(retries) + 1 <= ratio * sum(requests) + reserve
+  }
+
   return {
+    hasRoom,
     request(now) {
       requests[advance(now)]!++
     },
     tryRetry(now) {
-      const part = advance(now)
-      if (sum(retries) + 1 > ratio * sum(requests) + reserve) return false
-      retries[part]!++
+      if (!hasRoom(now)) return false
+      retries[advance(now)]!++
       return true
     },
   }

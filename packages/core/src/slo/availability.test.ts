@@ -46,27 +46,46 @@ describe('availability', () => {
 describe('without cells', () => {
   test('the same outage is everybody’s', () => {
     // One of 16 cells failed for a while in which the fleet had 1,600 requests.
-    assert.deepEqual(countsWithoutCells({ total: 10_000, good: 9_900 }, [incident(0, 1)], 1), {
-      total: 10_000,
-      good: 8_400,
-    })
+    assert.deepEqual(
+      countsWithoutCells({ total: 10_000, good: 9_900 }, [incident(0, 1)], { from: 0, until: 1 }),
+      {
+        total: 10_000,
+        good: 8_400,
+      },
+    )
   })
   test('what failed at the time anyway is not counted twice', () => {
     const all = incident(0, 1, {
       cellCounts: { total: 10, good: 0 },
       fleetCounts: { total: 10, good: 0 },
     })
-    assert.deepEqual(countsWithoutCells({ total: 100, good: 90 }, [all], 1), { total: 100, good: 90 })
+    assert.deepEqual(countsWithoutCells({ total: 100, good: 90 }, [all], { from: 0, until: 1 }), {
+      total: 100,
+      good: 90,
+    })
   })
   test('a cell that kept its requests good costs nobody anything', () => {
     const quiet = incident(0, 1, { cellCounts: { total: 0, good: 0 } })
-    assert.deepEqual(countsWithoutCells({ total: 100, good: 90 }, [quiet], 1), { total: 100, good: 90 })
+    assert.deepEqual(countsWithoutCells({ total: 100, good: 90 }, [quiet], { from: 0, until: 1 }), {
+      total: 100,
+      good: 90,
+    })
   })
   test('of two outages at once everybody fails by one, and by the other for as long as it goes on alone', () => {
     const two = [incident(0, 10), incident(5, null, { cell: 'cell-002' })]
-    assert.deepEqual(countsWithoutCells({ total: 10_000, good: 9_800 }, two, 15), {
+    assert.deepEqual(countsWithoutCells({ total: 10_000, good: 9_800 }, two, { from: 0, until: 15 }), {
       total: 10_000,
       good: 9_800 - 1_500 - 750,
     })
+  })
+  test('of an outage that is partly outside of the span everybody fails by the part inside', () => {
+    const counts = { total: 10_000, good: 9_900 }
+    const straddling = [incident(-30, 10), incident(90, 110, { cell: 'cell-002' })]
+    assert.deepEqual(countsWithoutCells(counts, straddling, { from: 0, until: 100 }), {
+      total: 10_000,
+      good: 9_900 - 1_500 / 4 - 1_500 / 2,
+    })
+    const before = [incident(-30, 0)]
+    assert.deepEqual(countsWithoutCells(counts, before, { from: 0, until: 100 }), counts)
   })
 })

@@ -53,16 +53,19 @@ export function availabilityOf(counts: Counts, incidents: readonly Incident[], s
 }
 
 /**
- * The same span as it would have been without cells: counts of the fleet, each incident widened to everybody. While two
- * go on at once, everybody fails by the one that began first: nobody's request fails twice.
+ * The same span as it would have been without cells: counts of the fleet in it, each incident widened to everybody. Of an
+ * incident that began before the span, or ended after it, the part of its time inside the span is counted. While two go on
+ * at once, everybody fails by the one that began first: nobody's request fails twice.
  */
-export function countsWithoutCells(fleet: Counts, incidents: readonly Incident[], until: number): Counts {
+export function countsWithoutCells(fleet: Counts, incidents: readonly Incident[], span: Span): Counts {
   let good = fleet.good
-  let coveredUntil = Number.NEGATIVE_INFINITY
+  let coveredUntil = span.from
   for (const incident of incidents.toSorted((a, b) => a.from - b.from)) {
     const { from, cellCounts, fleetCounts } = incident
-    const end = incident.until ?? until
-    const alone = end > from ? Math.max(0, end - Math.max(from, coveredUntil)) / (end - from) : 0
+    const start = Math.max(from, coveredUntil)
+    const end = Math.min(incident.until ?? span.until, span.until)
+    const wholeMs = (incident.until ?? span.until) - from
+    const alone = wholeMs > 0 ? Math.max(0, end - start) / wholeMs : 0
     coveredUntil = Math.max(coveredUntil, end)
     const failedShare = cellCounts.total > 0 ? (cellCounts.total - cellCounts.good) / cellCounts.total : 0
     // What of the others failed at that time has failed already.

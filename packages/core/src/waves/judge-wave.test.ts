@@ -74,3 +74,27 @@ test('a peer that was started anew is no yardstick', () => {
   const ill = { base: NEW, requests: 1_100, errors: 30 }
   assert.match(judge(seen(ill, { startedAt: 'b', requests: 10, errors: 10 })), /20 errors/)
 })
+
+test('a base that drops a busy cell takes its counts away, and hides no errors of the others by that', () => {
+  const busy = { requests: 900, errors: 9 }
+  const began = {
+    ...COUNT,
+    cells: new Map([
+      [0, busy],
+      [1, { requests: 100, errors: 1 }],
+    ]),
+  }
+  const watch = { ...wave(), began: new Map([['r1', began]]) }
+  const now = { requests: 200, errors: 31 }
+  const without = {
+    ...now,
+    cells: new Map([
+      [1, { requests: 150, errors: 21 }],
+      [2, { requests: 50, errors: 10 }],
+    ]),
+  }
+  const ill = judgeWave(watch, seen({ base: NEW, ...without }), POLICY, 1_000)
+  assert.match(ill.kind === 'take-back' ? ill.reason : ill.kind, /sees 30 errors in 100 requests since/)
+  const well = new Map([[1, { requests: 150, errors: 2 }]])
+  assert.equal(judgeWave(watch, seen({ base: NEW, cells: well }), POLICY, 1_000).kind, 'wait')
+})

@@ -13,8 +13,15 @@
 
 type Version = { epoch: number; version: number }
 
+type Count = { requests: number; errors: number }
+
 /** What a router had counted when the wave began, or has now. Counters run since its start. */
-export type RouterCount = { startedAt: string; requests: number; errors: number; refused: number }
+export type RouterCount = Count & {
+  startedAt: string
+  refused: number
+  /** The same by slot, of the cells that it had. A base that drops a cell takes that cell's counts away. */
+  cells?: ReadonlyMap<number, Count>
+}
 
 export type RouterSeen = RouterCount & {
   base: Version | null
@@ -113,12 +120,24 @@ function judgeErrors(
   return `router "${canary}", which had it first, sees ${during.errors} errors in ${during.requests} requests since; before it was ${percent(shareOf(before))}, and at its peers it is ${percent(shareOf(peers))}`
 }
 
-const difference = (now: RouterCount, then: RouterCount) => ({
-  requests: now.requests - then.requests,
-  errors: now.errors - then.errors,
+/** Cell by cell where that is known: what a dropped cell had counted must not hide what the others count now. */
+function difference(now: RouterCount, then: RouterCount): Count {
+  if (!now.cells || !then.cells) return grown(now, then)
+  const during = { requests: 0, errors: 0 }
+  for (const [slot, count] of now.cells) {
+    const { requests, errors } = grown(count, then.cells.get(slot))
+    during.requests += requests
+    during.errors += errors
+  }
+  return during
+}
+
+const grown = (now: Count, then: Count = { requests: 0, errors: 0 }): Count => ({
+  requests: Math.max(0, now.requests - then.requests),
+  errors: Math.max(0, now.errors - then.errors),
 })
 
-function shareOf({ requests, errors }: { requests: number; errors: number }): number {
+function shareOf({ requests, errors }: Count): number {
   return requests <= 0 ? 0 : errors / requests
 }
 

@@ -3,7 +3,7 @@
  * loopback; it shows the names of cells and asks for a key to explain one, and holds no secret.
  *
  *     GET /healthz       200 while the process runs
- *     GET /readyz        200 once a topology was accepted, 503 before, and while it stops
+ *     GET /readyz        200 once a topology was accepted, 503 before, until the public port is open, and while it stops
  *     GET /metrics       Prometheus text
  *     GET /status        versions, refusals and cells as JSON
  *     GET /explain?key=  why the requests of a key go where they go
@@ -76,6 +76,7 @@ function pageOf(state: RouterState, isStopping: boolean, url: URL): Page {
       return jsonPage({ status: 'ok' })
     case '/readyz':
       if (isStopping) return problemPage('OVERLOADED', 'this router is stopping')
+      if (state.holds() === null) return problemPage('NO_TOPOLOGY', 'this router is starting')
       return state.currentView()
         ? jsonPage({ status: 'ready' })
         : problemPage('NO_TOPOLOGY', 'no topology was accepted yet')

@@ -76,7 +76,7 @@ function cellMetrics({ cells }: RouterState): string[] {
     ),
     gauge(
       'cell_in_flight_max',
-      'Requests that may be under way at the cell: its ceiling, or the adaptive limit below it.',
+      'Requests that may be under way at the cell: its ceiling, or the adaptive limit below it, which answers that have begun do not fill.',
       perCell(inFlightCeiling),
     ),
     gauge(

@@ -2,6 +2,7 @@
  * One cell as this process knows it: how to reach it, what was sent to it, how it answered. It lives as long as its
  * slot is in the topology, across all snapshots, so that a new topology neither loses counts nor connections.
  */
+import { rescaleDebt } from '@cellplane/contract'
 import {
   type AdaptiveLimit,
   createAdaptiveLimit,
@@ -10,6 +11,7 @@ import {
   type RetryBudget,
   type SnapshotCell,
 } from '@cellplane/core/data-plane'
+import { burstOf } from '../decision/rate-limit.ts'
 import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export type Cell = {
@@ -22,6 +24,8 @@ export type Cell = {
   /** Its index in the current snapshot, where fitness and load are found; -1 when it has left. */
   index: number
   inFlight: number
+  /** Of those under way, the ones whose answers have not begun. */
+  waiting: number
   /** It drains, or is drained: what it holds is still read there, but nothing should stay. */
   isLeaving: boolean
   /** What it carries of all routers together, as the fleet declares it. */
@@ -30,7 +34,7 @@ export type Cell = {
   share: number
   /** Requests that may be under way there at once, from this process. */
   inFlightMax: number
-  /** What its latencies say that it can carry, as another ceiling; null when that is off. */
+  /** What its latencies say that it can carry, as a ceiling on those that wait; null when that is off. */
   readonly adaptive: AdaptiveLimit | null
   /** From this process; 0 when there is no ceiling. */
   requestsPerSecondMax: number
@@ -83,6 +87,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
     secret,
     index: -1,
     inFlight: 0,
+    waiting: 0,
     isLeaving: false,
     declared: NO_CEILINGS,
     share: 1,
@@ -109,12 +114,14 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
 
 /**
  * Puts the cell's share of its declared ceilings in force. One request may always be under way, and never more than
- * `socketsMax`, which is the process's own limit and not divided.
+ * `socketsMax`, which is the process's own limit and not divided. `now` in ms.
  */
-export function limitCell(cell: Cell, socketsMax: number): void {
+export function limitCell(cell: Cell, socketsMax: number, now: number): void {
   const { declared, share } = cell
   const inFlightMax = Math.min(Math.max(1, Math.floor(declared.inFlight * share)), socketsMax)
-  cell.requestsPerSecondMax = declared.requestsPerSecond * share
+  const rate = declared.requestsPerSecond * share
+  cell.admittedUntil = rescaleDebt(cell.admittedUntil, now, cell.requestsPerSecondMax, rate, burstOf(rate))
+  cell.requestsPerSecondMax = rate
   if (inFlightMax === cell.inFlightMax) return
   cell.inFlightMax = inFlightMax
   cell.adaptive?.bound(inFlightMax)

@@ -41,6 +41,8 @@ export type Attempted = {
   readonly tenant?: Tenant
   /** On the router's clock. */
   readonly startedAt: number
+  /** Its answer has begun: set by `countAnswer`. */
+  hasAnswer: boolean
 }
 
 export type Cells = {
@@ -61,7 +63,8 @@ export type Cells = {
   isEjected(index: number): boolean
   isMarked(index: number): boolean
   begin(cell: Cell): void
-  end(cell: Cell): void
+  /** Whatever became of it; to be called after it was counted. */
+  end(attempt: Pick<Attempted, 'cell' | 'hasAnswer'>): void
   /** An attempt was answered. Returns the time. */
   countAnswer(attempt: Attempted, status: number): number
   /** An answer has come to its end. */
@@ -123,7 +126,7 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
         inFlight: capacity.in_flight ?? NO_CEILINGS.inFlight,
       }
       cell.share = shares.get(entry.slot) ?? 1
-      limitCell(cell, limits.sockets_per_cell_max)
+      limitCell(cell, limits.sockets_per_cell_max, now)
       cell.index = entry.index
       bySlot.set(entry.slot, cell)
       return cell
@@ -211,14 +214,16 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
       if (!topology) return
       const now = monotonicNow()
       for (const change of detector.tick(now)) note(change)
+      for (const { adaptive } of arrays.cells) adaptive?.tick(now)
       refreshMarks(topology, now)
       refreshFitness(topology.snapshot, now)
     },
     setShares(next) {
       shares = next
+      const now = monotonicNow()
       for (const cell of bySlot.values()) {
         cell.share = shares.get(cell.slot) ?? 1
-        limitCell(cell, limits.sockets_per_cell_max)
+        limitCell(cell, limits.sockets_per_cell_max, now)
       }
     },
     takeArrivals() {
@@ -233,16 +238,19 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
     isMarked: (index) => marked[index] === 1,
     begin(cell) {
       cell.inFlight++
+      cell.waiting++
       if (cell.index >= 0) arrays.inFlight[cell.index] = cell.inFlight
     },
-    end(cell) {
+    end({ cell, hasAnswer }) {
       cell.inFlight--
+      if (!hasAnswer) cell.waiting--
       if (cell.index >= 0) arrays.inFlight[cell.index] = cell.inFlight
     },
     close() {
       for (const cell of bySlot.values()) cell.pool.close()
     },
-    countAnswer({ cell, caller, tenant, startedAt }, status) {
+    countAnswer(attempt, status) {
+      const { cell, caller, tenant, startedAt } = attempt
       const now = monotonicNow()
       const { counters } = cell
       counters.attempts[(status / 100) | 0]!++
@@ -251,7 +259,9 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
         figures.attempted(tenant, cell.slot, now - startedAt, now)
         if (status >= 500) figures.failed(tenant, cell.slot, now)
       }
-      if (status < 500) cell.adaptive?.answered(now, startedAt, cell.inFlight)
+      if (status < 500) cell.adaptive?.answered(now, startedAt, cell.waiting)
+      attempt.hasAnswer = true
+      cell.waiting--
       // Only the end of an answer shows that a cell is well: one that sends a head and then hangs sends many heads.
       if (status >= 500) record(cell, 'error', caller, now)
       else if (status === 101) record(cell, 'ok', caller, now)

@@ -4,8 +4,8 @@
  * A tenant's share of its home's capacity is the capacity over the shard size (the guide's pitfall 3): then the tenants of
  * a shard cannot be crowded out by one of them, wherever its requests go.
  *
- * A cell has ceilings on requests a second and on requests under way; of the latter the declared one, and the one that
- * its latencies tell (core's adaptive limit). A cell that declares nothing still has the second. Each priority may fill
+ * A cell has ceilings on requests a second, on requests under way, and on those of them that wait for their answers,
+ * which its latencies tell (core's adaptive limit). A cell that declares nothing still has the last. Each priority may fill
  * its share of them, so low is shed while normal still passes; by rate this share is of the burst, so that low stops when
  * little of it is left and all of the lasting rate goes to the others.
  *
@@ -20,22 +20,16 @@ import { BEYOND_RATE, takeToken } from '@cellplane/contract'
 import { loweredShare, type MatchedRoute } from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import type { RequestHead } from '../http/request-head.ts'
+import { admitAtRate, burstOf } from './rate-limit.ts'
 import type { RoutingView } from './routing-view.ts'
 import type { Tenant, TenantShard } from './tenants.ts'
-
-/** A second's worth may come at once: clients work in bursts, and the ceiling is stated for a second. */
-const BURST_SECONDS = 1
 
 /** Whether one more request of the tenant fits; when it does, it is counted. `now` in ms. */
 export function admitTenant(view: RoutingView, tenant: Tenant, { home }: TenantShard, now: number): boolean {
   const capacity = view.cells[home]!.declared.requestsPerSecond
   if (capacity === 0) return true
   tenant.arrived++
-  const rate = (capacity / view.snapshot.shardSize) * tenant.share
-  const until = takeToken(tenant.admittedUntil, now, rate, Math.max(1, rate * BURST_SECONDS))
-  if (until === BEYOND_RATE) return false
-  tenant.admittedUntil = until
-  return true
+  return admitAtRate(tenant.cap, (capacity / view.snapshot.shardSize) * tenant.share, now)
 }
 
 /** Whether one more request of the route fits into the cell; when it does, it is counted against its rate. */
@@ -48,13 +42,13 @@ export function admitAtCell(
   cell.arrived++
   const share = isBackground ? loweredShare(route.ceilingShare) : route.ceilingShare
   // Of a ceiling of 1 every share is something: with nothing under way, everyone fits.
-  if (cell.inFlight >= inFlightCeiling(cell) * share) {
+  if (isFull(cell, share)) {
     cell.counters.shed++
     return false
   }
   const rate = cell.requestsPerSecondMax
   if (rate === 0) return true
-  const until = takeToken(cell.admittedUntil, now, rate, Math.max(1, rate * BURST_SECONDS * share))
+  const until = takeToken(cell.admittedUntil, now, rate, burstOf(rate, share))
   if (until === BEYOND_RATE) {
     cell.adaptive?.pressed()
     cell.counters.shed++
@@ -66,14 +60,18 @@ export function admitAtCell(
 
 /** Whether one more would fit, for who can wait or do without it: nothing is counted, nor pressed. `share` of the ceilings. */
 export function hasRoomAtCell(cell: Cell, share: number, now: number): boolean {
-  if (cell.inFlight >= inFlightCeiling(cell) * share) return false
+  if (isFull(cell, share)) return false
   const rate = cell.requestsPerSecondMax
   if (rate === 0) return true
-  const burst = Math.max(1, rate * BURST_SECONDS * share)
-  return takeToken(cell.admittedUntil, now, rate, burst) !== BEYOND_RATE
+  return takeToken(cell.admittedUntil, now, rate, burstOf(rate, share)) !== BEYOND_RATE
 }
 
-/** Requests that may be under way at the cell, from this process. */
+/** A stream holds a place under way for as long as it lasts, and waits only until it begins. */
+function isFull({ inFlight, inFlightMax, waiting, adaptive }: Cell, share: number): boolean {
+  return inFlight >= inFlightMax * share || (adaptive !== null && waiting >= adaptive.ceiling * share)
+}
+
+/** Requests that may be under way at the cell, from this process, when none of their answers has begun. */
 export function inFlightCeiling({ inFlightMax, adaptive }: Cell): number {
   return adaptive === null ? inFlightMax : Math.min(inFlightMax, adaptive.ceiling)
 }

@@ -56,8 +56,9 @@ export function pickSecondTarget(
   return index < 0 ? null : { ...first, index }
 }
 
-/** Whether the budgets have room for one more; when they do, it is counted. `now` in ms. */
+/** Whether both budgets have room for one more; only when they do, it is counted, in both. `now` in ms. */
 export function takeRetry(tenant: Tenant, failed: Cell, now: number): boolean {
   tenant.retryBudget ??= createRetryBudget()
-  return tenant.retryBudget.tryRetry(now) && failed.retryBudget.tryRetry(now)
+  if (!failed.retryBudget.hasRoom(now) || !tenant.retryBudget.tryRetry(now)) return false
+  return failed.retryBudget.tryRetry(now)
 }

@@ -18,15 +18,17 @@ import {
 } from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import { copyText, encodeText } from '../http/request-head.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import type { RoutingView } from './routing-view.ts'
-import { type Throttle, throttleOf } from './throttle.ts'
 
 export type Tenant = {
   readonly key: string
   /** False for a request without a key, which is routed by its source address: cells are not told a tenant then. */
   readonly isTenant: boolean
-  /** When its limit next lets a request through: see the contract's `takeToken`. */
-  admittedUntil: number
+  /** Of requests: its share of its home's capacity. */
+  readonly cap: RateLimit
+  /** What quarantine at home lets through; made when it first comes to that, and not refilled when that is confirmed. */
+  throttle: RateLimit | null
   /** Of its cap, this process's: see core's `divideLimit`. */
   share: number
   /** Requests that came before its cap since the last report, let through or not. */
@@ -48,8 +50,8 @@ export type TenantShard = Reach & {
   readonly generation: number
   /** By this router; where it goes instead is what `view` says. */
   readonly isSuspended: boolean
-  /** Null unless the tenant is in quarantine at home. */
-  readonly throttle: Throttle | null
+  /** Of its cap, what quarantine at home lets through; null unless the tenant is in it. */
+  readonly throttleShare: number | null
   /** The router's own header lines for a request of this tenant to that cell. Not by index, which is the newest view's. */
   readonly lines: Map<Cell, string>
 }
@@ -91,7 +93,8 @@ export function createTenants(max: number): Tenants {
     const tenant: Tenant = {
       key,
       isTenant,
-      admittedUntil: 0,
+      cap: createRateLimit(),
+      throttle: null,
       share: (isTenant ? shares.get(key) : undefined) ?? 1,
       arrived: 0,
       retryBudget: null,
@@ -191,8 +194,8 @@ export function shardIn(view: RoutingView, tenant: Tenant): TenantShard {
   const reach = reachOf(view, tenant.key)
   const generation = rowGeneration(view.snapshot, reach.row)
   const isSuspended = tenant.isTenant && view.suspended.has(tenant.key)
-  const throttle = tenant.isTenant ? throttleOf(view, tenant.key, reach.home, tenant.share) : null
-  const shard: TenantShard = { ...reach, view, generation, isSuspended, throttle, lines: new Map() }
+  const throttleShare = (tenant.isTenant ? view.throttled.get(tenant.key) : undefined) ?? null
+  const shard: TenantShard = { ...reach, view, generation, isSuspended, throttleShare, lines: new Map() }
   tenant.shard = shard
   return shard
 }

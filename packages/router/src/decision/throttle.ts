@@ -3,32 +3,28 @@
  * through at a fraction of its cap instead, and the others refused with 429; only routes that any cell may serve
  * (`failover: any`) are diverted to the quarantine cell, where there is one.
  */
-import { BEYOND_RATE, takeToken } from '@cellplane/contract'
 import { type CellTarget, FITNESS_OUT, shardOf, type Wish } from '@cellplane/core/data-plane'
+import { admitAtRate, createRateLimit } from './rate-limit.ts'
 import type { RoutingView } from './routing-view.ts'
-
-/** Of one tenant, by one view. */
-export type Throttle = { readonly ratePerSecond: number; admittedUntil: number }
+import type { Tenant, TenantShard } from './tenants.ts'
 
 /** For a home that declares no ceiling: there is no cap to take a share of, and one a second still tells when it is well. */
 const RATE_WITHOUT_CAP = 1
 
-/** Null for a tenant that is not throttled. `share`: this process's of the tenant's cap. */
-export function throttleOf(view: RoutingView, key: string, home: number, share: number): Throttle | null {
-  const rateShare = view.throttled.get(key)
-  if (rateShare === undefined) return null
+/**
+ * Whether one more request of a tenant that is let through at `throttleShare` of its cap fits; when it does, it is counted.
+ * `now` in ms.
+ */
+export function admitThrottled(
+  tenant: Tenant,
+  { view, home }: TenantShard,
+  throttleShare: number,
+  now: number,
+): boolean {
   const capacity = view.cells[home]!.declared.requestsPerSecond
-  const cap = (capacity / view.snapshot.shardSize) * share
-  return { ratePerSecond: capacity === 0 ? RATE_WITHOUT_CAP : cap * rateShare, admittedUntil: 0 }
-}
-
-/** Whether one more request fits; when it does, it is counted. `now` in ms. */
-export function admitThrottled(throttle: Throttle, now: number): boolean {
-  const { ratePerSecond } = throttle
-  const until = takeToken(throttle.admittedUntil, now, ratePerSecond, Math.max(1, ratePerSecond))
-  if (until === BEYOND_RATE) return false
-  throttle.admittedUntil = until
-  return true
+  const cap = (capacity / view.snapshot.shardSize) * tenant.share
+  tenant.throttle ??= createRateLimit()
+  return admitAtRate(tenant.throttle, capacity === 0 ? RATE_WITHOUT_CAP : cap * throttleShare, now)
 }
 
 /** The quarantine cell, for a request of a throttled tenant that it may serve; null for one that only the shard may. */

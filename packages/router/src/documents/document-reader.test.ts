@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
 import {
   encodeTable,
@@ -25,8 +27,8 @@ import {
 } from '@cellplane/core'
 import type { RoutingVectors } from '@cellplane/core/routing-vectors'
 import fc from 'fast-check'
-import { READER_LIMITS, readDocumentAside, UNREADABLE } from './document-reader.ts'
-import { type Chunks, readDocument } from './read-document.ts'
+import { READER_LIMITS, readDocumentAside } from './document-reader.ts'
+import { type Chunks, readDocument, TOPOLOGY_UNREADABLE as UNREADABLE } from './read-document.ts'
 
 const FLEET = 'shop'
 const CELLS = 8
@@ -250,6 +252,34 @@ describe('a document that no process can read is refused, and costs its process 
       await refusal(explosive, { ...ASIDE, readMsMax: 1 }),
       new RegExp(`^${UNREADABLE} .* more than 1 ms`),
     )
+  })
+
+  test('one that comes while no more files can be opened', async () => {
+    const reader = new URL('./document-reader.ts', import.meta.url).href
+    // That it ends by itself shows that nothing of the attempt is left, as its time limit would be.
+    const script = `
+      import { closeSync, openSync } from 'node:fs'
+      const { READER_LIMITS, readDocumentAside } = await import(${JSON.stringify(reader)})
+      const order = { kind: 'base', held: null, keys: new Map(), fleet: 'shop' }
+      const limits = { ...READER_LIMITS, firstInPlaceBytesMax: 0 }
+      const read = async () => {
+        const result = await readDocumentAside(order, [Buffer.from('{')], new AbortController().signal, limits)
+        console.log(result.problems[0].code, result.problems[0].message)
+      }
+      const open = []
+      try {
+        for (;;) open.push(openSync('/dev/null'))
+      } catch {}
+      await read()
+      for (const file of open) closeSync(file)
+      await read()`
+    const argv = ['--input-type=module', '--eval', script]
+    const limited = ['-c', 'ulimit -n 128 && exec "$@"', 'sh', process.execPath, ...argv]
+    const { stdout } = await promisify(execFile)('sh', limited, { timeout: READER_LIMITS.readMsMax / 2 })
+    const [first, next] = stdout.split('\n')
+    assert.match(first!, new RegExp(`^${UNREADABLE} .* could not be started: .*EMFILE.*ulimit -n`))
+    // Its process found nobody to trust, which is an answer.
+    assert.match(next!, /^INVALID_TYPE found no keys/, 'the next is read')
   })
 
   test('one that is being read when the router stops, or comes after that', async () => {

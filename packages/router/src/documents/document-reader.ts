@@ -18,6 +18,7 @@
  * take the router down at each of its starts.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Parsed, problem, refused } from '@cellplane/contract'
@@ -28,6 +29,7 @@ import {
   type DocumentOrder,
   type ReadDocument,
   readDocument,
+  TOPOLOGY_UNREADABLE,
   textOf,
 } from './read-document.ts'
 import { answerReader, orderFrames } from './reading-frames.ts'
@@ -50,8 +52,7 @@ export const READER_LIMITS: ReaderLimits = {
   readMsMax: 120_000,
 }
 
-/** The problem code of a document that no process could read: of what it says nothing is known. */
-export const UNREADABLE = 'TOPOLOGY_UNREADABLE'
+const OPEN_FILES_REMEDY = 'let the router have more open files (ulimit -n)'
 
 const PROCESS = fileURLToPath(new URL('./reading-process.ts', import.meta.url))
 
@@ -68,7 +69,7 @@ export async function readDocumentAside<K extends DocumentKind>(
     if (bytesOf(document) <= inPlaceMax) return readDocument({ ...order, text: textOf(document) })
     return await readInProcess(order, document, signal, limits)
   } catch (error) {
-    // Core throws for no document, and a process can nearly always be started.
+    // Core throws for no document, and a process that cannot be started mostly says so by how it ends.
     return unreadable(document, (error as Error).message)
   }
 }
@@ -84,6 +85,11 @@ async function readInProcess<K extends DocumentKind>(
   // What the router was told to load first, or to do differently, is meant for the router.
   const env = { ...process.env, NODE_OPTIONS: '' }
   const child = spawn(process.execPath, argv, { stdio: ['pipe', 'pipe', 'ignore'], env })
+  // At once: whoever listens later than the next turn misses that it could not be started, which then ends the router.
+  const ended = endOf(child)
+  const { stdin, stdout } = child
+  // The system gives no process, and no streams, to who has as many open files as it may.
+  if (!stdin || !stdout) return unreadable(document, `its process ${await ended}`, OPEN_FILES_REMEDY)
   let gaveUp = ''
   const giveUp = (why: string) => {
     gaveUp ||= why
@@ -93,16 +99,20 @@ async function readInProcess<K extends DocumentKind>(
   const timer = setTimeout(() => giveUp(`it took more than ${readMsMax} ms`), readMsMax)
   signal.addEventListener('abort', onAbort)
   const reader = answerReader<K>()
-  child.stdout!.on('data', reader.add)
-  send(child, orderFrames(order, document))
-  const ended = await endOf(child)
-  clearTimeout(timer)
-  signal.removeEventListener('abort', onAbort)
+  let end: string
+  try {
+    stdout.on('data', reader.add)
+    send(stdin, orderFrames(order, document))
+    end = await ended
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
   if (gaveUp !== '') return unreadable(document, gaveUp)
-  if (ended !== '') {
+  if (end !== '') {
     return unreadable(
       document,
-      `its process ${ended}; it may take ${heapMibMax} MiB of memory, and aborts when it needs more`,
+      `its process ${end}; it may take ${heapMibMax} MiB of memory, and aborts when it needs more`,
     )
   }
   const answer = reader.answer()
@@ -111,11 +121,11 @@ async function readInProcess<K extends DocumentKind>(
   return answer ?? unreadable(document, 'its process broke off its answer')
 }
 
-function send({ stdin }: ChildProcess, frames: readonly Uint8Array[]): void {
+function send(stdin: Writable, frames: readonly Uint8Array[]): void {
   // One that ends before it has read everything says so by how it ends.
-  stdin!.on('error', () => {})
-  for (const frame of frames) stdin!.write(frame)
-  stdin!.end()
+  stdin.on('error', () => {})
+  for (const frame of frames) stdin.write(frame)
+  stdin.end()
 }
 
 /** How it ended, in words; empty when it ended well. */
@@ -128,7 +138,7 @@ function endOf(child: ChildProcess): Promise<string> {
   })
 }
 
-function unreadable(document: Chunks, why: string): Parsed<never> {
-  const message = `${bytesOf(document)} bytes could not be read: ${why}; publish a smaller document`
-  return refused(problem(UNREADABLE, '', message))
+function unreadable(document: Chunks, why: string, remedy = 'publish a smaller document'): Parsed<never> {
+  const message = `${bytesOf(document)} bytes could not be read: ${why}; ${remedy}`
+  return refused(problem(TOPOLOGY_UNREADABLE, '', message))
 }

@@ -7,6 +7,9 @@ import { acceptOverlay, type HeldBase, type PackedSnapshot, readBase } from '@ce
 
 export type DocumentKind = 'base' | 'overlay'
 
+/** The problem code of a document that could not be read: of what it says nothing is known. */
+export const TOPOLOGY_UNREADABLE = 'TOPOLOGY_UNREADABLE'
+
 /** A document as it came: in parts, which are never joined on the serving thread. */
 export type Chunks = readonly Uint8Array[]
 

@@ -6,9 +6,9 @@
  * all day, one of less would hardly get to its end.
  */
 import { writeFileSync } from 'node:fs'
-import { trustedKeysOf } from '@cellplane/contract'
-import { type DocumentKind, readDocument } from './read-document.ts'
-import { answerFrames, parseOrder } from './reading-frames.ts'
+import { type Parsed, trustedKeysOf } from '@cellplane/contract'
+import { type DocumentKind, type ReadDocument, readDocument } from './read-document.ts'
+import { answerFrames, otherFormat, parseOrder } from './reading-frames.ts'
 
 /** From −1000, never, to 1000, first. */
 const KILLED_FIRST = '1000'
@@ -21,7 +21,12 @@ try {
 
 const input: Buffer[] = []
 for await (const chunk of process.stdin) input.push(chunk)
-const { order, text } = parseOrder<DocumentKind>(Buffer.concat(input))
-const keys = trustedKeysOf(order.jwks)
-const answer = keys.ok ? readDocument({ ...order, text, keys: keys.value }) : keys
-for (const frame of answerFrames(answer)) process.stdout.write(frame)
+for (const frame of answerFrames(answerTo(Buffer.concat(input)))) process.stdout.write(frame)
+
+function answerTo(input: Buffer): Parsed<ReadDocument[DocumentKind]> {
+  const ordered = parseOrder<DocumentKind>(input)
+  if (!ordered) return otherFormat()
+  const { order, text } = ordered
+  const keys = trustedKeysOf(order.jwks)
+  return keys.ok ? readDocument({ ...order, text, keys: keys.value }) : keys
+}

@@ -10,15 +10,21 @@
  * for it: the pass goes on to the overlay, and passes that come meanwhile leave the base alone.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Problem, problem, type TopologyOverlay, type TrustedKeys } from '@cellplane/contract'
+import {
+  type Problem,
+  problem,
+  TOPOLOGY_KEY_UNKNOWN,
+  type TopologyOverlay,
+  type TrustedKeys,
+} from '@cellplane/contract'
 import { guardedBase, type HeldBase, openSnapshot, type Snapshot } from '@cellplane/core/data-plane'
 import { monotonicNow } from '../clock.ts'
 import type { Logger } from '../log.ts'
-import { type ReaderLimits, readDocumentAside, UNREADABLE } from './document-reader.ts'
-import { fetchDocument } from './fetch-document.ts'
+import { type ReaderLimits, readDocumentAside } from './document-reader.ts'
+import { FETCH_WAITS, type FetchWaits, fetchDocument } from './fetch-document.ts'
 import type { LastGood } from './last-good.ts'
 import { startPassLoop } from './pass-loop.ts'
-import type { Chunks, DocumentKind } from './read-document.ts'
+import { type Chunks, type DocumentKind, TOPOLOGY_UNREADABLE } from './read-document.ts'
 import type { DocumentSource, Refusals } from './refusals.ts'
 import { followTopologyEvents } from './topology-events.ts'
 
@@ -42,9 +48,12 @@ export type FollowerOptions = {
   pollMs: number
   bytesMax: number
   reading: ReaderLimits
+  fetching?: FetchWaits | undefined
   log: Logger
   /** Called after every accepted document and every confirmation, with what is current from now on. */
   onTopology(topology: Topology): void
+  /** Ends the reading of the disk, and with it the follower. Once the disk was read only `stop` ends it. */
+  startSignal?: AbortSignal | undefined
 }
 
 export type TopologyFollower = {
@@ -76,11 +85,11 @@ const UNREADABLE_RETRY_MS = 60_000
 const BASE_PATIENCE_MS = 1_000
 
 /** What may be taken later as it is: a process with more room reads it, or its key comes to be trusted. */
-const REFUSED_FOR_NOW: ReadonlySet<string> = new Set([UNREADABLE, 'TOPOLOGY_KEY_UNKNOWN'])
+const REFUSED_FOR_NOW: ReadonlySet<string> = new Set([TOPOLOGY_UNREADABLE, TOPOLOGY_KEY_UNKNOWN])
 
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Resolves when the disk was read; the network is asked from then on, and never waited for. */
+/** Resolves when the disk was read, or no longer is; the network is asked from then on, and never waited for. */
 export async function startTopologyFollower(options: FollowerOptions): Promise<TopologyFollower> {
   const { lastGood, refusals, log } = options
   const stopping = new AbortController()
@@ -172,8 +181,17 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
       // A file from the future (the clock was set back) must not keep its health marks alive.
       await offer(kind, file.chunks, 'disk', Math.min(file.writtenAt, monotonicNow()))
     } catch (error) {
-      refusals.add(kind, 'disk', [problem('TOPOLOGY_UNREADABLE', '', (error as Error).message)])
+      refusals.add(kind, 'disk', [problem(TOPOLOGY_UNREADABLE, '', (error as Error).message)])
     }
+  }
+
+  async function readLastGood(): Promise<void> {
+    const onAbort = () => stopping.abort()
+    if (options.startSignal?.aborted) onAbort()
+    options.startSignal?.addEventListener('abort', onAbort)
+    await readDisk('base')
+    if (current) await readDisk('overlay')
+    options.startSignal?.removeEventListener('abort', onAbort)
   }
 
   async function ask(kind: DocumentKind): Promise<void> {
@@ -184,6 +202,7 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
       router: options.router,
       etag: last.forgetAt <= monotonicNow() ? null : last.etag,
       bytesMax: options.bytesMax,
+      waits: options.fetching ?? FETCH_WAITS,
       signal: stopping.signal,
     })
     if (stopping.signal.aborted) return
@@ -237,8 +256,6 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     unavailable.add(kind)
   }
 
-  await readDisk('base')
-  if (current) await readDisk('overlay')
   async function askBase(): Promise<boolean> {
     const before = current?.snapshot
     // One that failed before; also while the control plane is gone, when a restart needs the file most.
@@ -256,6 +273,8 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     }
     if (current) await ask('overlay')
   }
+
+  await readLastGood()
   const loop = startPassLoop(pass, options.pollMs, stopping.signal)
   const events = followTopologyEvents({
     url: `${options.url}/v1/topology/events`,

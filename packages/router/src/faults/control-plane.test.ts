@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { keyIdOf, signDocument } from '@cellplane/contract'
+import { FETCH_WAITS } from '../documents/fetch-document.ts'
 import type { Router } from '../router.ts'
 import { until } from '../testing/wait.ts'
 import { assertUnharmed, type Ground, onGround, startReadyRouter, statusOf } from './ground.ts'
@@ -14,6 +15,9 @@ const CONNECTIONS_MAX = 6
 
 /** What is beyond is not read, however much there is. */
 const DOCUMENT_BYTES_MAX = 2 * 1024 * 1024
+
+/** Sooner than by default, so that one without an end is given up while the test lasts. */
+const FETCHING = { ...FETCH_WAITS, totalMs: 3_000 }
 
 /** Of the whole test with both ends of all connections; a body of 10 GB, or one without an end, would pass it. */
 const GROWN_BYTES_MAX = 300 * 1024 * 1024
@@ -32,7 +36,7 @@ async function assertFollowed({ fleet, router }: Stage): Promise<void> {
 
 /** The control plane is replaced by one gone mad, which everything that asks or reports meets while requests go on. */
 const replaced =
-  (madness: Madness): StagedFault =>
+  (madness: Madness, happens: (stage: Stage) => Promise<void> = async () => {}): StagedFault =>
   async (t, stage) => {
     const { controlPlane } = stage.fleet
     const port = Number(new URL(controlPlane.url).port)
@@ -42,6 +46,7 @@ const replaced =
     try {
       await until('it to be asked for documents and events, and to be told', () => mad.asked >= 3)
       assertUnharmed(t, 'others', await stage.others.during(MEANWHILE))
+      await happens(stage)
       const grownBytes = process.memoryUsage.rss() - memory
       t.diagnostic(
         `asked ${mad.asked} times, at most ${mad.openMax} connections, ${grownBytes >> 20} MiB more`,
@@ -57,7 +62,10 @@ const replaced =
 
 const FAULTS: Record<string, StagedFault> = {
   'control-plane-silent': replaced(MADNESS.silent),
-  'control-plane-trickles': replaced(MADNESS.trickling),
+  'control-plane-trickles': replaced(MADNESS.trickling, async ({ fleet }) => {
+    const givenUp = `did not come in full within ${FETCHING.totalMs} ms`
+    await until('a document to be given up', () => fleet.logLines.some((line) => line.includes(givenUp)))
+  }),
   'control-plane-random': replaced(MADNESS.random),
   'control-plane-endless': replaced(MADNESS.endless),
   'control-plane-frantic': replaced(MADNESS.frantic),
@@ -107,7 +115,7 @@ const FAULTS: Record<string, StagedFault> = {
 test('while the control plane fails, requests are served:', (t) =>
   onGround(async (ground) => {
     const limits = { document_bytes_max: DOCUMENT_BYTES_MAX }
-    const router = await startReadyRouter(ground.fleet, { limits })
+    const router = await startReadyRouter(ground.fleet, { limits }, { fetching: FETCHING })
     const stage = { ...ground, router, others: ground.load(router.port, 'others') }
     for (const [name, fault] of faultsOf('The control plane', FAULTS)) {
       await t.test(name, (t) => fault(t, stage))

@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import type { Router } from '../router.ts'
+import type { Router, RouterDeps } from '../router.ts'
 import { send } from '../testing/client.ts'
 import { type FakeFleet, type RouterOptions, startFakeFleet } from '../testing/fake-fleet.ts'
 import { until } from '../testing/wait.ts'
@@ -72,8 +72,12 @@ export async function onGround(run: (ground: Ground) => Promise<void>): Promise<
 }
 
 /** A router in this process that has both documents. */
-export async function startReadyRouter(fleet: FakeFleet, options: RouterOptions = {}): Promise<Router> {
-  const router = await fleet.startRouter(options)
+export async function startReadyRouter(
+  fleet: FakeFleet,
+  options: RouterOptions = {},
+  deps: RouterDeps = {},
+): Promise<Router> {
+  const router = await fleet.startRouter(options, deps)
   await until('both documents', async () => {
     const { base, overlay } = await statusOf(router)
     return base && overlay

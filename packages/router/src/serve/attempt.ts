@@ -54,6 +54,7 @@ export class Attempt implements AnswerReceiver {
   readonly connection: CellConnection
   /** Something of the request may have reached the cell. */
   isSent = false
+  hasAnswer = false
   readonly #deps: ServeDeps
   readonly #contest: Contest
   readonly #relay: Relay
@@ -135,7 +136,7 @@ export class Attempt implements AnswerReceiver {
 
   /** The exchange with the cell is over, and its connection no longer this attempt's. */
   end(): void {
-    this.#deps.cells.end(this.cell)
+    this.#deps.cells.end(this)
   }
 
   /** Ends without waiting for anything. The connection is of no further use: an answer may still come on it. */

@@ -125,7 +125,7 @@ export class Attempts implements Contest {
 
   /** By the current view; refuses when there is no cell to go to. */
   #pick(): CellTarget | null {
-    const target = pickCell(this.#shard(), this.#wish(), draw())
+    const target = pickCell(this.#tenant, this.#shard(), this.#wish(), draw())
     if ('kind' in target) return target
     this.#exchange.refuse(target)
     return null
@@ -184,6 +184,7 @@ export class Attempts implements Contest {
     const target = pickHedgeTarget(this.#shard(), first.target, this.#route, draw(), now)
     if (!target || !takeRetry(this.#tenant, first.cell, now)) return
     const cell = this.#view.cells[target.index]!
+    // The pick saw the room at this same moment, so what the budgets gave is used.
     if (!admitAtCell(cell, this.#route, this.#exchange.head, now)) return
     cell.counters.hedges++
     const nth = this.#count++
@@ -283,8 +284,10 @@ export class Attempts implements Contest {
 
   #hedgeWins(hedge: Attempt): void {
     hedge.cell.counters.hedgesWon++
-    this.current?.drop()
-    this.#leave(this.current!)
+    // While there is a hedge, this is the one that it was made beside.
+    const first = this.current!
+    first.drop()
+    this.#leave(first)
   }
 
   /** What a cell answers that could not serve may be answered by another one instead. */

@@ -187,6 +187,8 @@ export class Exchange implements Relay, HeldRequest {
   // ── A hold ──
 
   #wait(): void {
+    // It may have waited before, and then been misdirected: a place that is not given back would stop its queue.
+    this.#endHold()
     const bytes = this.head.lines.length + this.body.keptBytes
     this.#phase = 'held'
     this.#hold = this.#deps.holds.add(this, this.#tenant!, bytes)

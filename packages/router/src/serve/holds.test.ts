@@ -1,5 +1,6 @@
 /** Holds on real sockets: who waits, in which order they go on, what bounds them, and how each way out of a hold ends. */
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 import { send } from '../testing/client.ts'
 import { type FakeFleet, type RouterOptions, startFakeFleet } from '../testing/fake-fleet.ts'
@@ -305,6 +306,78 @@ describe('requests of a tenant whose home is being switched', { concurrency: 4 }
       assert.equal(json.cell, 'cell-2')
       assert.equal(json.body, 'b')
     }))
+
+  test('that waited, and are then turned away as misdirected, give their places back and wait once more', () =>
+    withFleet(async ({ fleet, port, adminPort, tenant, hold, waiting, switchHome, outcomes }) => {
+      const [oldHome, , newHome] = fleet.cells
+      const atOld: ServerResponse[] = []
+      const atNew: ServerResponse[] = []
+      let isNewBusy = true
+      oldHome!.answer = (_seen, response) => void atOld.push(response)
+      newHome!.answer = (_seen, response) => void (isNewBusy ? atNew.push(response) : response.end())
+      await hold()
+      const asked = Array.from({ length: 40 }, () => send(port, { headers: ['x-tenant', tenant] }))
+      await waiting(40)
+      // The overlay comes before the base: as many as may go on to where the tenant no longer is.
+      fleet.publishOverlay()
+      await until('16 at the old home', () => atOld.length === 16)
+      switchHome()
+      await until('the new home to be known', async () => {
+        return (await send(adminPort, { path: `/explain?key=${tenant}` })).json.generation === 2
+      })
+      // As many as the retry budget has for sure.
+      for (const [nth, response] of atOld.entries()) response.writeHead(nth < 8 ? 421 : 200).end()
+      await until('16 at the new home: all places are there', () => atNew.length === 16)
+      isNewBusy = false
+      for (const response of atNew) response.end()
+      for (const { status } of await Promise.all(asked)) assert.equal(status, 200)
+      assert.equal(oldHome!.arrivals, 16)
+      assert.equal(newHome!.arrivals, 32)
+      assert.deepEqual(await outcomes(), { ...NOTHING, sent: 48 })
+    }))
+
+  /** Fills the cell with requests of others, which are not answered while the test runs. */
+  const fill = async ({ fleet, port }: Running, cell: number, count: number) => {
+    const other = fleet.tenantOn(cell, 1)
+    fleet.cells[cell]!.answer = ({ headers }, response) => {
+      if (headers['x-tenant'] !== other) response.end('served')
+    }
+    for (let i = 0; i < count; i++) send(port, { headers: ['x-tenant', other] }).catch(() => {})
+    await until(`${count} under way`, () => fleet.cells[cell]!.arrivals === count)
+  }
+
+  test('are let into a new home that stays more than half full', () =>
+    withFleet(
+      async (running) => {
+        const { port, tenant, hold, waiting, switchHome, outcomes } = running
+        await fill(running, 2, 6)
+        await hold()
+        const asked = Array.from({ length: 4 }, () => send(port, { headers: ['x-tenant', tenant] }))
+        await waiting(4)
+        switchHome()
+        for (const { text } of await Promise.all(asked)) assert.equal(text, 'served')
+        assert.deepEqual(await outcomes(), { ...NOTHING, sent: 4 })
+      },
+      { sockets_per_cell_max: 8, stop_timeout_ms: 0 },
+    ))
+
+  test('are treated as any other when their time is up, the hold is over, and their home is full', () =>
+    withFleet(
+      async (running) => {
+        const { fleet, port, adminPort, tenant, hold, waiting, outcomes } = running
+        await fill(running, 0, 4)
+        await hold()
+        const asked = send(port, { headers: ['x-tenant', tenant] })
+        await waiting(1)
+        fleet.publishOverlay()
+        const { json } = await asked
+        assert.equal(json.cell, 'cell-1', 'its alternate')
+        assert.equal(fleet.cells[0]!.arrivals, 4)
+        assert.deepEqual(await outcomes(), { ...NOTHING, sent: 1 })
+        assert.equal((await send(adminPort, { path: '/status' })).json.held.requests, 0)
+      },
+      { sockets_per_cell_max: 4, hold_timeout_ms: 6_000, stop_timeout_ms: 0 },
+    ))
 
   test('do not wait when the overlay holds a large part of all tenants: it is presumed wrong, and that is said', () =>
     withFleet(async ({ fleet, port, adminPort, tenant }) => {

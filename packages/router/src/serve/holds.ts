@@ -3,12 +3,16 @@
  *
  *     waiting ──(the tenant is held no longer)──▶ going on ──(an answer begins)──▶ over
  *        ├──(its client leaves)─────────────────────────────────────────────────▶
- *        └──(time is up, no room, the router stops)──▶ refused ─────────────────▶
+ *        └──(held for too long, no room, the router stops)──▶ refused ──────────▶
  *
  * Each tenant has a queue. Once the topology holds the tenant no longer, or the hold's own time has come, its requests go
  * on in the order in which they came, by the route of that moment: a few at a time, and only into the room that their new
  * home has, since a hundred at once would be turned away by the ceiling that they waited for. Until the queue is empty
  * what comes new joins its end, or it would overtake.
+ *
+ * At first they leave room to those who did not wait. But a home may stay as full as that for ever, so soon they take what
+ * anybody may, and one whose time is up goes on as if it had just come: the cell's ceiling lets it in, or its answer says
+ * that the cell is full.
  *
  * What waits is bounded by number, for the process and for a tenant, by bytes and by time (`hold_timeout_ms`). So an
  * overlay that holds a tenant wrongly costs that tenant an answer of 503, and no one else anything.
@@ -43,6 +47,8 @@ type Queue = {
   readonly waiting: Set<Hold>
   /** Requests that went on and have no answer yet. */
   underWay: number
+  /** When the tenant was last seen to be held. */
+  heldAt: number
   isMoving: boolean
 }
 
@@ -84,14 +90,25 @@ export type HoldsOptions = {
 /** Of a tenant, after its hold: enough to use a home whose answers take milliseconds, little enough not to flood it. */
 const UNDER_WAY_MAX = 16
 
-/** Of the home's ceilings, what they may fill: the rest is for those who did not wait. */
-const ROOM_SHARE = 0.5
+/** Of the home's ceilings, what they may fill at first: the rest is for those who did not wait. */
+const FIRST_ROOM_SHARE = 0.5
+
+/** For so long after the hold: a queue of a few hundred is gone by then where answers take milliseconds. */
+const FIRST_MS = 1_000
 
 export const HELD: Refusal = {
   code: 'TENANT_HELD',
   detail:
     'the home of this tenant is being switched, and this request could not wait for it; nothing was sent',
 }
+
+const newQueue = (tenant: Tenant, now: number): Queue => ({
+  tenant,
+  waiting: new Set(),
+  underWay: 0,
+  heldAt: now,
+  isMoving: false,
+})
 
 export function createHolds({ limits, deadlines, currentView }: HoldsOptions): Holds {
   /** By the tenant's key: a tenant that was forgotten meanwhile is another object. */
@@ -128,19 +145,35 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
     hold.request.giveUp(HELD)
   }
 
+  function goOn(hold: Hold): void {
+    takeOut(hold, 'sent')
+    hold.queue.underWay++
+    hold.request.goOn()
+  }
+
+  /** Whether the hold is over. */
+  function isReleased(queue: Queue, now: number): boolean {
+    const view = currentView()
+    if (view && !isHeld(view, queue.tenant, now)) return true
+    queue.heldAt = now
+    return false
+  }
+
+  /** Whether one more fits beside what the tenant and its home have under way. The hold is over. */
+  function hasRoom({ tenant, underWay, heldAt }: Queue, now: number): boolean {
+    const view = currentView()!
+    const share = now - heldAt < FIRST_MS ? FIRST_ROOM_SHARE : 1
+    return underWay < UNDER_WAY_MAX && hasRoomAtCell(view.cells[shardIn(view, tenant).home]!, share, now)
+  }
+
   /** Lets as many go on as may. */
   function move(queue: Queue, now: number): void {
     if (queue.isMoving) return
     // A request that goes on may be over at once, and comes back here: the loop sees to the next one.
     queue.isMoving = true
     for (const hold of queue.waiting) {
-      const view = currentView()
-      if (!view || isHeld(view, queue.tenant, now) || queue.underWay >= UNDER_WAY_MAX) break
-      const home = view.cells[shardIn(view, queue.tenant).home]!
-      if (!hasRoomAtCell(home, ROOM_SHARE, now)) break
-      takeOut(hold, 'sent')
-      queue.underWay++
-      hold.request.goOn()
+      if (!isReleased(queue, now) || !hasRoom(queue, now)) break
+      goOn(hold)
     }
     queue.isMoving = false
   }
@@ -151,7 +184,8 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
       for (const hold of queue.waiting) {
         // Each waits as long as the one before it.
         if (hold.deadline > now) break
-        giveUp(hold, 'time-is-up')
+        if (isReleased(queue, now)) goOn(hold)
+        else giveUp(hold, 'time-is-up')
       }
       move(queue, now)
     }
@@ -173,7 +207,8 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
       return tenant.isTenant && (queues.has(tenant.key) || isHeld(view, tenant, monotonicNow()))
     },
     add(request, tenant, initialBytes) {
-      const queue = queues.get(tenant.key) ?? { tenant, waiting: new Set(), underWay: 0, isMoving: false }
+      const now = monotonicNow()
+      const queue = queues.get(tenant.key) ?? newQueue(tenant, now)
       const isFull =
         waiting >= limits.held_requests_max ||
         queue.waiting.size >= limits.held_requests_per_tenant_max ||
@@ -182,7 +217,7 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
         outcomes[isStopped ? 'stopped' : 'no-room']++
         return null
       }
-      const deadline = monotonicNow() + limits.hold_timeout_ms
+      const deadline = now + limits.hold_timeout_ms
       const hold: Hold = { request, queue, deadline, bytes: initialBytes, state: 'waiting' }
       queues.set(tenant.key, queue)
       queue.waiting.add(hold)

@@ -5,7 +5,7 @@
  */
 import { type CellTarget, DRAWS, pickTarget, type Wish } from '@cellplane/core/data-plane'
 import { monotonicNow } from '../clock.ts'
-import type { TenantShard } from '../decision/tenants.ts'
+import type { Tenant, TenantShard } from '../decision/tenants.ts'
 import { admitThrottled, divertedTarget } from '../decision/throttle.ts'
 import { unavailable } from './failure.ts'
 import type { Refusal } from './refusal.ts'
@@ -14,13 +14,13 @@ import type { Refusal } from './refusal.ts'
 export const draw = () => Math.floor(Math.random() * DRAWS)
 
 /** `draw` as in `chooseCell`. */
-export function pickCell(shard: TenantShard, wish: Wish, draw: number): CellTarget | Refusal {
-  const { view } = shard
+export function pickCell(tenant: Tenant, shard: TenantShard, wish: Wish, draw: number): CellTarget | Refusal {
+  const { view, throttleShare } = shard
   if (shard.isSuspended && !view.canQuarantine) return SUSPENDED
-  if (shard.throttle) {
+  if (throttleShare !== null) {
     const diverted = divertedTarget(view, wish)
     if (diverted) return diverted
-    if (!admitThrottled(shard.throttle, monotonicNow())) return THROTTLED
+    if (!admitThrottled(tenant, shard, throttleShare, monotonicNow())) return THROTTLED
   }
   const target = pickTarget(view, shard, wish, draw)
   switch (target.kind) {

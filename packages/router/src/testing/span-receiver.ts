@@ -37,10 +37,15 @@ export async function startSpanReceiver() {
     if (receiver.status === 200) spans.push(...read(JSON.parse(text) as Body))
     response.writeHead(receiver.status).end('{}')
   })
+  server.on('connection', () => {
+    receiver.connections++
+  })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const receiver = {
     spans,
     status: 200,
+    /** That were opened to it. */
+    connections: 0,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`,
     async stop(): Promise<void> {
       const closed = once(server, 'close')

@@ -8,7 +8,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { type Parsed, parsed, problem, refused } from '@cellplane/contract'
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose'
 import { createLocalJWKSet } from 'jose/jwks/local'
-import { fetchDocument } from '../documents/fetch-document.ts'
+import { type FetchWaits, fetchDocument } from '../documents/fetch-document.ts'
 import type { LastGood } from '../documents/last-good.ts'
 import { textOf } from '../documents/read-document.ts'
 import type { DocumentSource, Refusals } from '../documents/refusals.ts'
@@ -34,6 +34,9 @@ const REREAD_MS = 300_000
 
 /** A key is under 1 KB; no issuer has a thousand. */
 const JWKS_BYTES_MAX = 1024 * 1024
+
+/** A key set is small, and a router without one waits for it before it starts. */
+const JWKS_WAITS: FetchWaits = { headMs: 5_000, silenceMs: 5_000, totalMs: 5_000 }
 
 /** Resolves once there are keys, or the source could not give any. */
 export async function startSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
@@ -129,7 +132,13 @@ async function readBounded(file: string): Promise<string> {
 }
 
 async function download(url: string, signal: AbortSignal): Promise<string> {
-  const fetched = await fetchDocument({ url, etag: null, bytesMax: JWKS_BYTES_MAX, signal })
+  const fetched = await fetchDocument({
+    url,
+    etag: null,
+    bytesMax: JWKS_BYTES_MAX,
+    waits: JWKS_WAITS,
+    signal,
+  })
   if (fetched.kind === 'document') return textOf(fetched.chunks)
   throw new Error(
     fetched.kind === 'unavailable' ? fetched.why : `${url} sent more than ${JWKS_BYTES_MAX} bytes`,

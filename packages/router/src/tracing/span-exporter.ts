@@ -6,7 +6,8 @@
  * is full takes no more, and a batch that was not taken is given up: both are counted. An outage of the receiver costs
  * its spans and nothing else.
  */
-import { request } from '../node-http.ts'
+import { copyText } from '../http/request-head.ts'
+import { type HttpAnswer, request } from '../node-http.ts'
 import { isFailure, otlpJson, type Span, type TracedRouter } from './otlp-json.ts'
 
 export type SpanExporter = {
@@ -17,13 +18,20 @@ export type SpanExporter = {
   stop(): Promise<void>
 }
 
-/** A span is some 300 bytes here, so both queues are at most 1.3 MB; failures are fewer and worth more. */
+/**
+ * A span is some 500 bytes here and its path, so both queues are 2 MB, or 4 MB of the longest paths. Failures are fewer and
+ * worth more.
+ */
 const FAILURES_WAITING_MAX = 1_024
 const OTHERS_WAITING_MAX = 3_072
+/** Characters. A path may be as long as a head; its beginning tells what it was. */
+const PATH_KEPT_MAX = 512
 /** As OpenTelemetry's own batches. */
 const BATCH_MAX = 512
 const EVERY_MS = 1_000
 const SEND_TIMEOUT_MS = 5_000
+/** Of an answer, what is read so that its connection can be used again; OTLP's are a few bytes, or tell of an error. */
+const ANSWER_BYTES_MAX = 16 * 1024
 
 /** `url`: the whole of it, such as `http://127.0.0.1:4318/v1/traces`. */
 export function startSpanExporter(url: string, who: TracedRouter): SpanExporter {
@@ -47,7 +55,7 @@ export function startSpanExporter(url: string, who: TracedRouter): SpanExporter 
         body: otlpJson(who, batch),
         signal: AbortSignal.timeout(SEND_TIMEOUT_MS),
       })
-      answer.discard()
+      await readAway(answer)
       if (answer.status >= 200 && answer.status < 300) {
         exported += batch.length
         return true
@@ -80,7 +88,7 @@ export function startSpanExporter(url: string, who: TracedRouter): SpanExporter 
   return {
     add(span) {
       const [queue, max] = isFailure(span) ? [failures, FAILURES_WAITING_MAX] : [others, OTHERS_WAITING_MAX]
-      if (queue.length < max) queue.push(span)
+      if (queue.length < max) queue.push(copySpan(span))
       else dropped++
     },
     get exported() {
@@ -97,5 +105,29 @@ export function startSpanExporter(url: string, who: TracedRouter): SpanExporter 
       if (batch.length > 0) await send(batch)
       dropped += failures.length + others.length
     },
+  }
+}
+
+/** What is kept of a span: its texts are cut out of what was read, all of which they would keep alive. */
+function copySpan(span: Span): Span {
+  const { method, path, parentSpanId } = span
+  return {
+    ...span,
+    method: copyText(method),
+    path: copyText(path.slice(0, PATH_KEPT_MAX)),
+    parentSpanId: parentSpanId && copyText(parentSpanId),
+  }
+}
+
+/** Reads a short answer to its end; of a longer one, or one that breaks off, the connection is given up. */
+async function readAway({ body }: HttpAnswer): Promise<void> {
+  let bytes = 0
+  try {
+    for await (const part of body) {
+      bytes += part.length
+      if (bytes > ANSWER_BYTES_MAX) return
+    }
+  } catch {
+    // Its head has said what became of the batch.
   }
 }

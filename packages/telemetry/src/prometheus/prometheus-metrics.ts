@@ -15,6 +15,8 @@ export type PrometheusOptions = {
   /** Base URL: `http://127.0.0.1:9090`. */
   url: string
   bearerToken?: string
+  /** Whose series are asked for, by their label `fleet`; without it all of them, as if they were one fleet's. */
+  fleet?: string
 }
 
 const QUERY_TIMEOUT_MS = 10_000
@@ -23,7 +25,7 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 /** Of in-flight levels, in a window: often enough to see a peak that lasts. */
 const LEVEL_STEP_SECONDS = 10
 
-const GOOD_SELECTOR = `{code_class!~"${BAD_CODE_CLASSES.join('|')}"}`
+const GOOD = `code_class!~"${BAD_CODE_CLASSES.join('|')}"`
 
 const point = v.tuple([v.number(), v.string()])
 const answerSchema = object({
@@ -41,8 +43,14 @@ const answerSchema = object({
 type Series = v.InferOutput<typeof answerSchema>['data']['result'][number]
 
 /** Rejects when the Prometheus does not answer, or answers something else: what found, what expected. */
-export function createPrometheusMetrics({ url, bearerToken }: PrometheusOptions): FleetMetrics {
+export function createPrometheusMetrics({ url, bearerToken, fleet }: PrometheusOptions): FleetMetrics {
   const base = url.replace(/\/$/, '')
+  // Two fleets that share a Prometheus both have a cell-001. A JSON string is a PromQL string.
+  const ofFleet = fleet === undefined ? [] : [`fleet=${JSON.stringify(fleet)}`]
+  const select = (series: string, ...matchers: string[]) =>
+    `${series}{${[...ofFleet, ...matchers].join(',')}}`
+  const requests = select(REQUESTS_SERIES)
+  const goodRequests = select(REQUESTS_SERIES, GOOD)
 
   async function ask(path: string, parameters: Record<string, string>): Promise<Series[]> {
     const response = await fetch(`${base}/api/v1/${path}`, {
@@ -70,15 +78,15 @@ export function createPrometheusMetrics({ url, bearerToken }: PrometheusOptions)
   return {
     async counts({ until, seconds }) {
       const [total, good] = await Promise.all([
-        perCell(increaseOf(REQUESTS_SERIES, seconds), until),
-        perCell(increaseOf(REQUESTS_SERIES + GOOD_SELECTOR, seconds), until),
+        perCell(increaseOf(requests, seconds), until),
+        perCell(increaseOf(goodRequests, seconds), until),
       ])
       return new Map([...total].map(([cell, count]) => [cell, { total: count, good: good.get(cell) ?? 0 }]))
     },
     async latencies({ until, seconds }) {
       const [buckets, sums] = await Promise.all([
-        instant(increaseOf(`${DURATIONS_SERIES}_bucket`, seconds, 'cell, le'), until),
-        perCell(increaseOf(`${DURATIONS_SERIES}_sum`, seconds), until),
+        instant(increaseOf(select(`${DURATIONS_SERIES}_bucket`), seconds, 'cell, le'), until),
+        perCell(increaseOf(select(`${DURATIONS_SERIES}_sum`), seconds), until),
       ])
       const found = new Map<string, { le: number; count: number }[]>()
       for (const { metric, value } of buckets) {
@@ -97,15 +105,15 @@ export function createPrometheusMetrics({ url, bearerToken }: PrometheusOptions)
       )
     },
     inFlightMax({ until, seconds }) {
-      const level = `sum by (cell) (${IN_FLIGHT_SERIES})`
+      const level = `sum by (cell) (${select(IN_FLIGHT_SERIES)})`
       return perCell(`max_over_time((${level})[${seconds - 1}s:${LEVEL_STEP_SECONDS}s])`, until)
     },
     async countsOverTime(window, stepSeconds) {
       const steps = Math.ceil(window.seconds / stepSeconds)
       const range = rangeOf(window, steps, stepSeconds)
       const [total, good] = await Promise.all([
-        ask('query_range', { query: increaseOf(REQUESTS_SERIES, stepSeconds), ...range }),
-        ask('query_range', { query: increaseOf(REQUESTS_SERIES + GOOD_SELECTOR, stepSeconds), ...range }),
+        ask('query_range', { query: increaseOf(requests, stepSeconds), ...range }),
+        ask('query_range', { query: increaseOf(goodRequests, stepSeconds), ...range }),
       ])
       const rowOf = placedIn(window, steps, stepSeconds)
       const goodOf = new Map(good.map((series) => [cellOf(series.metric), rowOf(series)]))

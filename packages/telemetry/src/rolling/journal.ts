@@ -6,7 +6,7 @@
  *     coarse-2026-11-21.jsonl     the same, of five minutes
  *
  * A line that a crash cut off, or that a bad disk changed, is skipped and counted when they are read again: at most ten
- * seconds are lost by it. 100 cells take some 60–100 MB a day.
+ * seconds are lost by it. After an append that failed, its steps are all written again, and count once when read. 100 cells take some 60–100 MB a day.
  */
 import { createReadStream } from 'node:fs'
 import { appendFile, mkdir, readdir, rm } from 'node:fs/promises'
@@ -65,11 +65,14 @@ export async function openJournal(folder: string, store: RollingStore, now: numb
   await mkdir(folder, { recursive: true, mode: 0o700 })
   let skipped = 0
   const written = new Map<Series, number>()
+  /** Files that may end within a line: by a crash before this start, or by an append that failed. */
+  const cut = new Set<string>()
   for (const series of SERIES) {
     for (const file of (await filesOf(folder, series)).toSorted()) {
       if (isOver(file, series, now)) continue
+      cut.add(file)
       for await (const line of linesOf(join(folder, file))) {
-        if (!restoreLine(store, series.resolution, line)) skipped++
+        if (line !== '' && !restoreLine(store, series.resolution, line)) skipped++
       }
     }
     written.set(series, finishedStep(series, now))
@@ -87,10 +90,18 @@ export async function openJournal(folder: string, store: RollingStore, now: numb
       const file = fileOf(step, series)
       texts.set(file, `${texts.get(file) ?? ''}${JSON.stringify({ step, cells })}\n`)
     }
-    for (const [file, text] of texts) await appendFile(join(folder, file), text, { mode: 0o600 })
+    for (const [file, text] of texts) {
+      const begin = cut.has(file) ? '\n' : ''
+      // Until it is known to have ended well.
+      cut.add(file)
+      await appendFile(join(folder, file), begin + text, { mode: 0o600 })
+      cut.delete(file)
+    }
     written.set(series, Math.max(last, written.get(series)!))
     for (const file of await filesOf(folder, series)) {
-      if (isOver(file, series, at)) await rm(join(folder, file), { force: true })
+      if (!isOver(file, series, at)) continue
+      await rm(join(folder, file), { force: true })
+      cut.delete(file)
     }
   }
 

@@ -64,10 +64,14 @@ export class Ring {
     return found
   }
 
+  has(step: number): boolean {
+    return this.#steps[step % this.#size] === step
+  }
+
   /** The step's values, or undefined. */
   at(step: number): number[] | undefined {
+    if (!this.has(step)) return undefined
     const place = step % this.#size
-    if (this.#steps[place] !== step) return undefined
     return Array.from({ length: COLUMNS }, (_, column) => this.#values[column * this.#size + place]!)
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -138,6 +138,49 @@ describe('the journal', () => {
     // The line of the first ten seconds.
     const firstMinute = { until: START + 60_000, seconds: 60 }
     assert.equal((await again.counts(firstMinute)).get(CELL)!.total, 50)
+  })
+  test('counts a step once that was written twice, because an append of the same save had failed', async () => {
+    const store = createRollingStore()
+    const own = mkdtempSync(join(folder, 'failed-'))
+    const journal = await openJournal(own, store, START)
+    fill(store, HOUR + 300)
+    // Stands for a disk that fills up between two files: the second one cannot be opened.
+    const second = join(own, 'fine-2026-01-01T01.jsonl')
+    mkdirSync(second)
+    const at = START + (HOUR + 310) * 1000
+    await assert.rejects(journal.save(at), /EISDIR/)
+    rmdirSync(second)
+    await journal.save(at)
+    const lines = readFileSync(join(own, 'fine-2026-01-01T00.jsonl'), 'utf8').split('\n')
+    assert.equal(lines.filter((line) => line !== '').length, 2 * new Set(lines.filter(Boolean)).size)
+
+    const again = createRollingStore()
+    assert.equal((await openJournal(own, again, at)).skipped, 0)
+    for (const seconds of [HOUR, DAY]) {
+      const window = { until: at, seconds }
+      assert.deepEqual(await again.counts(window), await store.counts(window), `${seconds} s`)
+    }
+    rmSync(own, { recursive: true })
+  })
+  test('loses no line to one before it that was cut off', async () => {
+    const own = mkdtempSync(join(folder, 'cut-'))
+    const file = join(own, 'fine-2026-01-01T00.jsonl')
+    const store = createRollingStore()
+    const journal = await openJournal(own, store, START)
+    fill(store, 20)
+    await journal.save(START + 30_000)
+    writeFileSync(file, readFileSync(file, 'utf8').slice(0, -10))
+
+    const restarted = createRollingStore()
+    const next = await openJournal(own, restarted, START + 30_000)
+    assert.equal(next.skipped, 1)
+    restarted.record(CELL, START + 40_000, sample(10, 9))
+    await next.save(START + 50_000)
+    const again = createRollingStore()
+    assert.equal((await openJournal(own, again, START + 50_000)).skipped, 1)
+    const window = { until: START + 60_000, seconds: 60 }
+    assert.deepEqual((await again.counts(window)).get(CELL), { total: 20, good: 18 })
+    rmSync(own, { recursive: true })
   })
   test('removes what is older than the store goes back', async () => {
     const store = createRollingStore()

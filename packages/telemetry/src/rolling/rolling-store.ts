@@ -51,7 +51,7 @@ export type RollingStore = FleetMetrics & {
   rows(resolution: Resolution, step: number): Iterable<readonly [cell: string, row: readonly number[]]>
   /**
    * Takes a row back from the journal: first those of coarse steps, then those of fine ones. A fine row counts for its
-   * coarse step too where that is newer than the coarse rows that came.
+   * coarse step too where that is newer than the coarse rows that came. Of a step that is held already nothing is added.
    */
   restore(resolution: Resolution, cell: string, step: number, row: readonly number[]): void
 }
@@ -109,6 +109,8 @@ export function createRollingStore(): RollingStore {
     restore(resolution, cell, step, row) {
       const found = ringsOf(cell)
       if (!found) return
+      // After an append that failed half-way the journal has the same step twice.
+      if (found[resolution].has(step)) return
       if (resolution === 'fine') return addFine(found, step, row)
       found.coarse.add(step, row)
       found.restoredUntil = Math.max(found.restoredUntil, step)

@@ -63,7 +63,7 @@ export function startExchange(
       hasIdempotencyKey: false,
     }
     const shard = shardIn(view, tenant)
-    const target = pickCell(shard, wish, draw())
+    const target = pickCell(tenant, shard, wish, draw())
     if ('code' in target) return finish(tenant, true)
     attempt(tenant, shard, target, wish, null, true)
   }
@@ -85,7 +85,7 @@ export function startExchange(
     const cell = shard.view.cells[target.index]!
     const node = cellOf(cell.id)
     if (!node) return finish(tenant, true)
-    const attempted = { cell, caller: shard.row, tenant, startedAt: now() }
+    const attempted = { cell, caller: shard.row, tenant, startedAt: now(), hasAnswer: false }
     cells.begin(cell)
     const isHome = target.index === shard.home
     const sent = {
@@ -96,8 +96,8 @@ export function startExchange(
       failover: wish.route.failover,
     }
     node.serve(owner, sent, (outcome) => {
-      cells.end(cell)
       const own = note(outcome)
+      cells.end(attempted)
       if (outcome.kind === 'answer' && !isUnserved(outcome.status) && outcome.status !== MISDIRECTED) {
         if (outcome.status < 500) broken?.clear()
         return finish(tenant, outcome.status >= 500)
@@ -128,7 +128,7 @@ export function startExchange(
       const view = router.view()
       if (!view) return finish(tenant, true)
       const fresh = shardIn(view, tenant)
-      const next = pickCell(fresh, wish, draw())
+      const next = pickCell(tenant, fresh, wish, draw())
       if ('code' in next) return finish(tenant, true)
       attempt(tenant, fresh, next, wish, null, false)
     }

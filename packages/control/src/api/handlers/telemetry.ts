@@ -8,13 +8,13 @@ import {
   refused,
   type Slo,
 } from '@cellplane/contract'
-import type { AlertView, SloState, Traffic } from '@cellplane/contract/api'
+import type { AlertView, IncidentView, SloState, Traffic } from '@cellplane/contract/api'
 import { FINE_SECONDS, LATENCY_BOUNDS_S, type Latencies, quantileOf } from '@cellplane/telemetry'
 import type { Observations } from '../../health/observations.ts'
 import { CELLS, INCIDENTS } from '../../store/collections.ts'
 import { intact, type Store } from '../../store/store.ts'
 import type { Alert } from '../../telemetry/alerts.ts'
-import { countsSoFar } from '../../telemetry/incidents.ts'
+import { createIncidentCounts } from '../../telemetry/incidents.ts'
 import { compileReport, incidentView } from '../../telemetry/report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Standing } from '../../telemetry/watch.ts'
@@ -48,15 +48,15 @@ export function telemetryHandlers(
     return tenantRoute(tenant, base, observations, published.overlay()?.overlay).cells.map(({ id }) => id)
   }
 
-  async function traffic(seconds: number): Promise<Traffic> {
+  async function traffic(secondsMin: number): Promise<Traffic> {
     const at = now()
-    const window = { until: at, seconds }
+    // Of whole steps that are over: of the one that goes on there is a part of its requests only.
+    const seconds = Math.ceil(secondsMin / FINE_SECONDS) * FINE_SECONDS
+    const window = { until: Math.floor(at / STEP_MS) * STEP_MS, seconds }
     const [counts, latencies] = [await metrics.counts(window), await metrics.latencies(window)]
     const inFlight = observations.routers.inFlightBySlot()
     const ejectedBy = observations.routers.ejectedBySlot()
     const standing = telemetry.standing()
-    // The window's last step is not over yet.
-    const measuredSeconds = seconds - (Math.ceil(at / STEP_MS) * STEP_MS - at) / 1_000
     const cells = intact(await store.list(CELLS))
       .map((stored) => stored.cell)
       .filter(({ state }) => state !== 'retired')
@@ -71,7 +71,7 @@ export function telemetryHandlers(
         const { verdict, reason } = observations.healthOf(cell.slot)
         return {
           ...{ id: cell.id, zone: cell.zone, role: cell.role, state: cell.state, health: verdict, reason },
-          requests_per_second: total / measuredSeconds,
+          requests_per_second: total / seconds,
           error_share: total > 0 ? (total - good) / total : 0,
           p50_ms: quantileMs(found, 0.5),
           p99_ms: quantileMs(found, 0.99),
@@ -92,11 +92,11 @@ export function telemetryHandlers(
         order: 'descending',
         ...(after === undefined ? {} : { after }),
       })
-      const incidents = await Promise.all(
-        intact(page).map(async (incident) =>
-          incidentView({ ...incident, ...(await countsSoFar(metrics, incident, now())) }),
-        ),
-      )
+      const incidentCounts = createIncidentCounts(metrics, now())
+      const incidents: IncidentView[] = []
+      for (const incident of intact(page)) {
+        incidents.push(incidentView({ ...incident, ...(await incidentCounts.soFar(incident)) }))
+      }
       return parsed({ incidents, next: page.rows.length === limit ? page.rows.at(-1)!.key : null })
     },
     getReport: async ({ query: { seconds, tenants: tenantsMax } }) =>
