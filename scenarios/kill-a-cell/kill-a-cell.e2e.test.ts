@@ -14,8 +14,8 @@ describe('a cell that is killed under traffic', { timeout: 220_000 }, () => {
     result = await killACell(fleet, {
       cell: 'cell-002',
       requestsPerSecond: 200,
-      beforeMs: 3000,
-      afterMs: 11_000,
+      beforeMs: 5000,
+      afterMs: 15_000,
       seed: 42,
     })
   })

@@ -27,6 +27,8 @@ const DOCUMENT_BYTES = 10_000_000
  * time; 20 to 920 ms, a tenth and less, is what was measured.
  */
 const STALL_SHARE_MAX = 0.5
+/** And on any machine. */
+const STALL_MS_MAX = 5_000
 
 const marksOf = (slots: readonly number[]) =>
   slots.map((slot) => ({ slot, since: '2026-01-01T00:00:00Z', reason: 'probe' }))
@@ -75,7 +77,7 @@ const large =
         `${(text.length / 1e6).toFixed(1)} MB: taken after ${Math.round(takenMs)} ms; the event loop was held up for ${after.stallMaxMs} ms at most; ${Math.round((after.rssBytes - before.rssBytes) / MIB)} MiB more`,
       )
       assert.ok(
-        after.stallMaxMs < takenMs * STALL_SHARE_MAX,
+        after.stallMaxMs < Math.min(STALL_MS_MAX, takenMs * STALL_SHARE_MAX),
         `the event loop was held up for ${after.stallMaxMs} ms`,
       )
       assertUnharmed(t, 'others, all the while', await others.stop())
