@@ -7,12 +7,12 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MADNESS, startHostileControlPlane } from '@cellplane/router/hostile-control-plane'
-import { freePortRange, runLoad, tally, waitFor } from '@cellplane/testing'
-import { createCaller } from '../caller.ts'
+import { freePortRange, waitFor } from '@cellplane/testing'
 import type { Plan } from '../gray-failure/plan.ts'
 import { compileCells, createSigner, FLEET, unmarkedOverlay } from '../gray-failure/proxies/cells.ts'
 import { startInstances } from '../gray-failure/service/instances.ts'
 import { type RouterProcess, startRouterProcess } from '../router-process.ts'
+import { startSteadyLoad } from '../steady-load.ts'
 import { badDocuments, type Good } from './bad-documents.ts'
 import { type Kind, type Publisher, startPublisher } from './publisher.ts'
 
@@ -43,7 +43,6 @@ type Status = {
 }
 
 const WAIT_MS = 60_000
-const LOAD_MS_MAX = 600_000
 /** Routers look this often; nobody tells them of news here. */
 const POLL_SECONDS = 0.2
 const SERVICE: Plan['service'] = { concurrency: 20, workMs: 5, waitingMax: 200, brokenWorkMs: 0 }
@@ -75,7 +74,10 @@ export async function publishBadFiles(plan: BadFilePlan): Promise<BadFileResult>
     const followers = [await start('router-1'), await start('router-2')]
     await whenAll('both documents', followers, ({ base, overlay }) => base !== null && overlay !== null)
     const versionBefore = await versionOf(followers[0]!)
-    const load = await startLoad(plan, followers)
+    const load = await startSteadyLoad(
+      plan,
+      followers.map(({ url }) => url),
+    )
     try {
       const refusedBy = await publishEach(publisher, good, followers)
       const marksIgnoredBecause = await markEverything(publisher, good, followers)
@@ -83,7 +85,7 @@ export async function publishBadFiles(plan: BadFilePlan): Promise<BadFileResult>
       const askedMad = await goMad(port)
       mkdirSync(join(folder, 'router-3'))
       cpSync(join(folder, 'router-1'), join(folder, 'router-3'), { recursive: true })
-      const freshRouter = await load.compare(await start('router-3'))
+      const freshRouter = await load.compare((await start('router-3')).url)
       const versionAfter = await versionOf(followers[0]!)
       const seen = await load.stop()
       return { ...seen, refusedBy, marksIgnoredBecause, askedMad, freshRouter, versionBefore, versionAfter }
@@ -95,46 +97,6 @@ export async function publishBadFiles(plan: BadFilePlan): Promise<BadFileResult>
     await publisher?.stop()
     await instances.stop()
     rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-/** Requests of all tenants, from now on; each tenant is to be answered by the cell that answers it first. */
-async function startLoad(plan: BadFilePlan, routers: readonly RouterProcess[]) {
-  const ask = createCaller(routers.map(({ url }) => url))
-  const tenants = Array.from({ length: plan.tenants }, (_, i) => `tenant-${i}`)
-  const cellOf = new Map<string, string>()
-  for (const tenant of tenants) cellOf.set(tenant, (await ask(tenant)).cell)
-  const over = new AbortController()
-  let moved = 0
-  const running = runLoad({
-    requestsPerSecond: plan.requestsPerSecond,
-    durationMs: LOAD_MS_MAX,
-    tenants: tenants.map((id) => ({ id, weight: 1 })),
-    seed: plan.seed,
-    signal: over.signal,
-    send: async (tenant) => {
-      const { outcome, cell } = await ask(tenant)
-      if (outcome === 'ok' && cell !== cellOf.get(tenant)) moved++
-      return { operation: 'get', outcome }
-    },
-  })
-  return {
-    /** How many tenants another router sends to the same cell. */
-    async compare({ url }: RouterProcess) {
-      const askIt = createCaller([url])
-      let right = 0
-      for (const tenant of tenants) {
-        const { outcome, cell } = await askIt(tenant)
-        if (outcome === 'ok' && cell === cellOf.get(tenant)) right++
-      }
-      return { right, asked: tenants.length }
-    },
-    async stop() {
-      over.abort()
-      const attempts = await running
-      const failures = tally(attempts.filter(({ outcome }) => outcome !== 'ok'))
-      return { requests: attempts.length, failures, moved }
-    },
   }
 }
 

@@ -4,10 +4,10 @@
  * A control plane that believed it would take 60 % of the cells out and lay their load on the others. Here it is to
  * notice that requests succeed, freeze, say why, and go on by itself when the health checks are well again.
  */
-import { runLoad, tally, waitFor } from '@cellplane/testing'
-import { createCaller } from '../caller.ts'
+import { waitFor } from '@cellplane/testing'
 import type { Plan } from '../gray-failure/plan.ts'
 import { type Instances, startInstances } from '../gray-failure/service/instances.ts'
+import { type SteadyLoad, startSteadyLoad } from '../steady-load.ts'
 import { type Planes, startPlanes } from './planes.ts'
 
 export type LyingPlan = {
@@ -43,39 +43,18 @@ export type LyingResult = {
 const WAIT_MS = 60_000
 /** Its work is a sleep; the cells are loaded to a few per cent. */
 const SERVICE: Plan['service'] = { concurrency: 20, workMs: 20, waitingMax: 200, brokenWorkMs: 0 }
-/** Longer than the scenario takes on any machine; the load is ended by its signal. */
-const LOAD_MS_MAX = 600_000
 
 export async function lieAboutCells(plan: LyingPlan): Promise<LyingResult> {
   const instances = await startInstances({ instances: plan.cells, service: SERVICE })
   let planes: Planes | undefined
-  const over = new AbortController()
+  let load: SteadyLoad | undefined
   try {
     planes = await startPlanes(instances.ports, plan.health)
-    const ask = createCaller(planes.routerUrls)
-    const tenants = Array.from({ length: plan.tenants }, (_, i) => `tenant-${i}`)
-    const cellOf = new Map<string, string>()
-    for (const tenant of tenants) cellOf.set(tenant, (await ask(tenant)).cell)
-    let moved = 0
-    const load = runLoad({
-      requestsPerSecond: plan.requestsPerSecond,
-      durationMs: LOAD_MS_MAX,
-      tenants: tenants.map((id) => ({ id, weight: 1 })),
-      seed: plan.seed,
-      signal: over.signal,
-      send: async (tenant) => {
-        const { outcome, cell } = await ask(tenant)
-        if (outcome === 'ok' && cell !== cellOf.get(tenant)) moved++
-        return { operation: 'get', outcome }
-      },
-    })
+    load = await startSteadyLoad(plan, planes.routerUrls)
     const course = await lie(plan, planes, instances)
-    over.abort()
-    const attempts = await load
-    const failures = tally(attempts.filter(({ outcome }) => outcome !== 'ok'))
-    return { requests: attempts.length, failures, moved, ...course }
+    return { ...(await load.stop()), ...course }
   } finally {
-    over.abort()
+    await load?.stop()
     await planes?.stop()
     await instances.stop()
   }
