@@ -1,6 +1,6 @@
 /**
  * cellplane's router: the real process with the real configuration file, everything on. It starts cold from the last
- * good documents in its state directory; there is no control plane.
+ * good documents in its state directory; there is no control plane, unless the row has somebody take its telemetry.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
@@ -13,8 +13,11 @@ import { startPinned } from '../processes/pinned-process.ts'
 import type { Contestant, Environment } from './contestant.ts'
 
 const MAIN = fileURLToPath(import.meta.resolve('@cellplane/router/main'))
+const WITHOUT_TELEMETRY = fileURLToPath(new URL('./processes/without-telemetry.main.ts', import.meta.url))
 
 const NAMED = ['--perf-basic-prof', '--interpreted-frames-native-stack']
+/** Of the traces that begin at the router: what is usual where everything is busy. */
+const TRACES_SHARE = 0.01
 
 export const cellplane: Contestant = {
   name: 'cellplane',
@@ -30,17 +33,19 @@ export const cellplane: Contestant = {
     const file = join(folder, 'router.json')
     writeFiles(folder, environment)
     writeFileSync(file, JSON.stringify(config))
-    const started = startPinned(
-      [process.execPath, ...(environment.isProfiled ? NAMED : []), MAIN, '--config', file],
-      {
-        core: environment.core,
-        outputFile: join(folder, 'output.log'),
-        env: { NODE_COMPILE_CACHE: compiledCode(environment.folder) },
-      },
-    )
+    const started = startPinned([process.execPath, ...flagsOf(environment), MAIN, '--config', file], {
+      core: environment.core,
+      outputFile: join(folder, 'output.log'),
+      env: { NODE_COMPILE_CACHE: compiledCode(environment.folder) },
+    })
     const line = await started.untilOutput(/\{.*"router listening".*\}/)
-    return { ...started, port: Number((JSON.parse(line[0]) as { port: number }).port) }
+    const { port, admin_port: adminPort } = JSON.parse(line[0]) as { port: number; admin_port: number }
+    return { ...started, port, adminPort }
   },
+}
+
+function flagsOf({ isProfiled, telemetry }: Environment): readonly string[] {
+  return [...(isProfiled ? NAMED : []), ...(telemetry === 'none' ? ['--import', WITHOUT_TELEMETRY] : [])]
 }
 
 /**
@@ -66,8 +71,13 @@ function problemsOf(config: object): string | undefined {
 }
 
 /** What is not said here has its default, and the defaults are what production runs. */
-function configOf(folder: string, controlPlanePort: number, { certificate, issuer }: Environment): object {
+function configOf(
+  folder: string,
+  controlPlanePort: number,
+  { certificate, issuer, telemetry }: Environment,
+): object {
   const tls = certificate && { cert_file: certificate.certFile, key_file: certificate.keyFile }
+  const receivers = typeof telemetry === 'object' ? telemetry : undefined
   return {
     router: 'router-1',
     fleet: FLEET,
@@ -75,12 +85,13 @@ function configOf(folder: string, controlPlanePort: number, { certificate, issue
     admin: { host: '127.0.0.1', port: 0 },
     state_dir: join(folder, 'state'),
     topology: {
-      url: `http://127.0.0.1:${controlPlanePort}`,
+      url: receivers?.url ?? `http://127.0.0.1:${controlPlanePort}`,
       token_file: join(folder, 'router.token'),
       trusted_keys_file: join(folder, 'topology.jwks.json'),
     },
     router_key_file: join(folder, 'router.key'),
     jwks: issuer ? { file: join(folder, 'tokens.jwks.json') } : null,
+    ...(receivers ? { traces: { otlp_url: receivers.tracesUrl, sample_share: TRACES_SHARE } } : {}),
   }
 }
 

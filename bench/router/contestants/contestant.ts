@@ -1,5 +1,6 @@
 /** A proxy that takes part: how it is started in front of the cells, and what it can do. */
 import type { BenchFleet } from '../fleet/bench-fleet.ts'
+import type { TelemetryReceivers } from '../fleet/telemetry-receivers.ts'
 import type { Issuer } from '../fleet/tokens.ts'
 import type { PinnedProcess } from '../processes/pinned-process.ts'
 
@@ -17,9 +18,12 @@ export type Environment = {
   issuer?: Issuer
   /** Tells a profiler the names of what it compiles while it runs. */
   isProfiled?: boolean
+  /** Who takes what it measures; `none`: it measures nothing. Left out, it measures, and reports to nobody. */
+  telemetry?: TelemetryReceivers | 'none'
 }
 
-export type Running = PinnedProcess & { port: number }
+/** `adminPort`: where its metrics are, of a contestant that says so. */
+export type Running = PinnedProcess & { port: number; adminPort?: number }
 
 export type Contestant = {
   name: string

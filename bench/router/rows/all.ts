@@ -6,6 +6,7 @@ import { idleMemory, startMemory } from './memory.ts'
 import { profile } from './profile.ts'
 import { keepAlive, newConnection } from './requests.ts'
 import type { Row } from './row.ts'
+import { telemetry } from './telemetry.ts'
 import { tls } from './tls.ts'
 
 export const ROWS: readonly Row[] = [
@@ -20,5 +21,6 @@ export const ROWS: readonly Row[] = [
   startMemory,
   tokenKey,
   tls,
+  telemetry,
   profile,
 ]
