@@ -24,8 +24,14 @@ const START_TIMEOUT_MS = 20_000
 const OUTPUT_CHARACTERS_MAX = 20_000
 const HIGHEST_PRIORITY = -20
 
-export function startProcess(main: URL, args: readonly string[]): ScenarioProcess {
+/** `env`: beside this process's own. */
+export function startProcess(
+  main: URL,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): ScenarioProcess {
   const child = fork(fileURLToPath(main), args, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A session of its own, hence a scheduling group of its own. Ctrl-C reaches it through the channel.
     detached: true,

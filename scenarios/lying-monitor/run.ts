@@ -7,8 +7,8 @@
 import { waitFor } from '@cellplane/testing'
 import type { Plan } from '../gray-failure/plan.ts'
 import { type Instances, startInstances } from '../gray-failure/service/instances.ts'
+import { type Planes, startPlanes } from '../planes.ts'
 import { type SteadyLoad, startSteadyLoad } from '../steady-load.ts'
-import { type Planes, startPlanes } from './planes.ts'
 
 export type LyingPlan = {
   cells: number
@@ -49,7 +49,7 @@ export async function lieAboutCells(plan: LyingPlan): Promise<LyingResult> {
   let planes: Planes | undefined
   let load: SteadyLoad | undefined
   try {
-    planes = await startPlanes(instances.ports, plan.health)
+    planes = await startPlanes(instances.ports, { health: plan.health })
     load = await startSteadyLoad(plan, planes.routerUrls)
     const course = await lie(plan, planes, instances)
     return { ...(await load.stop()), ...course }

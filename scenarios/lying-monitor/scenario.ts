@@ -1,10 +1,14 @@
 /** `node scenarios/lying-monitor/scenario.ts`: the health checks of three of five cells fail at once, and requests succeed. */
-import { parseArgs } from 'node:util'
+import { flag, readFlags } from '@cellplane/testing/flags'
 import { countAll, report, seconds } from '../present.ts'
 import { isUntouched } from './claims.ts'
 import { lieAboutCells } from './run.ts'
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const values = readFlags({
+  command: 'node scenarios/lying-monitor/scenario.ts',
+  about: 'The health checks of 60 % of the cells fail at once, and all requests go on being served.',
+  flags: { json: flag('print JSON') },
+})
 
 const result = await lieAboutCells({
   cells: 5,

@@ -1,7 +1,7 @@
 /**
  * A fleet's planes with nothing behind them but instances: the real control plane on a real PostgreSQL, and two real
- * routers that follow it, each a process. The cells are the instances of the gray failure's service; what a host would
- * report of them is reported here.
+ * routers that follow it, each a process. The cells are whatever listens on the given ports; what a host would report of
+ * them is reported here.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,13 +12,13 @@ import type { HostReport } from '@cellplane/contract'
 import { parseFleet } from '@cellplane/contract/fleet-file'
 import { startTestPostgres } from '@cellplane/postgres'
 import { freePortRange, waitFor } from '@cellplane/testing'
-import { startProcess } from '../gray-failure/process.ts'
-import { TENANT_HEADER } from '../gray-failure/proxies/cells.ts'
-import { startRouterProcess } from '../router-process.ts'
+import { startProcess } from './gray-failure/process.ts'
+import { TENANT_HEADER } from './gray-failure/proxies/cells.ts'
+import { startRouterProcess } from './router-process.ts'
 
 export type Planes = Awaited<ReturnType<typeof startPlanes>>
 
-const FLEET = 'lying-monitor'
+const FLEET = 'planes'
 const HOST = 'local'
 const ROUTERS = ['router-1', 'router-2']
 /** As agents do. */
@@ -26,8 +26,11 @@ const REPORT_MS = 1_000
 const START_TIMEOUT_MS = 60_000
 const ROLES = ['admin', 'router', 'host'] as const
 
-/** `ports` are the instances', one a cell. Resolves when all cells are placed and healthy, and all routers route. */
-export async function startPlanes(ports: readonly number[], health: Record<string, unknown>) {
+/**
+ * `ports` are the instances', one a cell by slot; `declared` stands in the fleet file over what stands there otherwise.
+ * Resolves when all cells are placed and healthy, and all routers route.
+ */
+export async function startPlanes(ports: readonly number[], declared: Record<string, unknown>) {
   const folder = mkdtempSync(join(tmpdir(), 'cellplane-planes-'))
   const file = (name: string) => join(folder, name)
   const processes: { stop(): Promise<void> }[] = []
@@ -44,7 +47,10 @@ export async function startPlanes(ports: readonly number[], health: Record<strin
   try {
     const controlPort = await freePortRange(1)
     const url = `http://127.0.0.1:${controlPort}`
-    writeFiles(folder, postgres.url, controlPort, ports.length, health)
+    writeFiles(folder, postgres.url, controlPort, {
+      cells: { count: ports.length, holdings: 'none' },
+      ...declared,
+    })
     const control = startProcess(new URL(import.meta.resolve('@cellplane/control/main')), [
       '--config',
       file('control.json'),
@@ -53,9 +59,13 @@ export async function startPlanes(ports: readonly number[], health: Record<strin
     await control.untilOutput(/control plane listens/)
     const client = (role: (typeof ROLES)[number]) => createApiClient({ url, token: tokenOf(role) })
     const [admin, host] = [client('admin'), client('host')]
+    const cells = await waitFor('the cells to be declared', START_TIMEOUT_MS, async () => {
+      const { cells } = await admin.getStatus()
+      return cells.length === ports.length && cells
+    })
     const report = () =>
       // Lost like an agent's: the next one says it again.
-      host.reportHost({ params: { host: HOST }, body: reportOf(ports) }).catch(() => {})
+      host.reportHost({ params: { host: HOST }, body: reportOf(cells, ports) }).catch(() => {})
     reporter = setInterval(report, REPORT_MS)
     await waitFor('the cells to be placed and healthy', START_TIMEOUT_MS, async () => {
       const { base, cells } = await admin.getStatus()
@@ -82,8 +92,7 @@ function writeFiles(
   folder: string,
   databaseUrl: string,
   port: number,
-  cells: number,
-  health: Record<string, unknown>,
+  declared: Record<string, unknown>,
 ): void {
   const file = (name: string) => join(folder, name)
   const fleet = parseFleet({
@@ -91,10 +100,9 @@ function writeFiles(
     fleet: FLEET,
     kind: 'stateless',
     partition_key: { rules: [{ from: 'header', name: TENANT_HEADER }] },
-    cells: { count: cells, holdings: 'none' },
     quarantine: { enabled: false },
-    health,
     components: [{ name: 'api', run: 'node api.js', serves: true }],
+    ...declared,
   })
   if (!fleet.ok) throw new Error(JSON.stringify(fleet.problems))
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
@@ -120,16 +128,16 @@ function writeFiles(
   for (const [name, text] of Object.entries(files)) writeFileSync(file(name), text, { mode: 0o600 })
 }
 
-function reportOf(ports: readonly number[]): HostReport {
+function reportOf(cells: readonly { id: string; slot: number }[], ports: readonly number[]): HostReport {
   return {
     host: HOST,
     at: new Date().toISOString(),
     order: null,
-    cells: ports.map((port, slot) => ({
-      id: `cell-${String(slot + 1).padStart(3, '0')}`,
+    cells: cells.map(({ id, slot }) => ({
+      id,
       slot,
       is_running: true,
-      endpoint: `http://127.0.0.1:${port}`,
+      endpoint: `http://127.0.0.1:${ports[slot]}`,
       stores: [],
       components: [],
       holdings: null,
