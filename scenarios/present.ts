@@ -1,19 +1,24 @@
 /** How scenarios are run and shown: a fleet of their own, a few lines of figures, `--json` for the raw ones. */
-import { parseArgs } from 'node:util'
-import { startFleet, type TestFleet } from '@cellplane/testing'
+import { relative } from 'node:path'
+import { startFleet, type TestFleet, type TestFleetOptions } from '@cellplane/testing'
+import { flag, readFlags } from '@cellplane/testing/flags'
 
 type Line = readonly [what: string, figure: string | number]
 
 /** Runs one scenario on a fresh fleet of the worked example and prints what it came to. Exits 1 when `holds` is false. */
 export async function present<R extends object>(scenario: {
   title: string
-  cells: number
+  fleet: TestFleetOptions
   run(fleet: TestFleet): Promise<R>
   lines(result: R): readonly Line[]
   holds(result: R): boolean
 }): Promise<void> {
-  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
-  const fleet = await startFleet({ cells: scenario.cells })
+  const values = readFlags({
+    command: `node ${relative(process.cwd(), process.argv[1] ?? '')}`,
+    about: `${scenario.title}.`,
+    flags: { json: flag('print JSON') },
+  })
+  const fleet = await startFleet(scenario.fleet)
   try {
     const result = await scenario.run(fleet)
     const { title } = scenario

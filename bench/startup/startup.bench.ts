@@ -7,7 +7,6 @@
  * (0.15 s), and two Node processes that find their code compiled (0.5 and 0.35 s), so 17 cells are some 30 s of CPU; with
  * the planes' 13 s, that is 22 s on two idle cores.
  */
-import { parseArgs } from 'node:util'
 import {
   createTraffic,
   issueTokens,
@@ -18,19 +17,21 @@ import {
   TENANTS,
   tally,
 } from '@cellplane/testing'
+import { flag, number, readFlags } from '@cellplane/testing/flags'
 
 const LOAD = { requestsPerSecond: 100, durationMs: 10_000 }
 
-const { values } = parseArgs({
-  options: {
-    cells: { type: 'string', default: '4' },
-    runs: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false },
+const { cells, ...values } = readFlags({
+  command: 'npm run bench:startup --',
+  about: 'Measures how long a fleet takes to serve, and the memory that a cell takes after load.',
+  flags: {
+    cells: number(4, 'of the fleet', { least: 1, isWhole: true }),
+    runs: number(3, 'how often; the median is told', { least: 1, isWhole: true }),
+    json: flag('print JSON'),
   },
 })
-const cells = Number(values.cells)
 const rows: Awaited<ReturnType<typeof measure>>[] = []
-for (let run = 0; run < Number(values.runs); run++) rows.push(await measure())
+for (let run = 0; run < values.runs; run++) rows.push(await measure())
 
 const median = (pick: (row: (typeof rows)[number]) => number) => percentile(rows.map(pick), 0.5)
 const result = {

@@ -29,7 +29,7 @@ describe('the exported alerts in a real Prometheus and Alertmanager', {
     fleet = await startFleet(CELLS)
     monitoring = await startMonitoring({
       fleet: fleet.fleet,
-      slos: [{ name: 'availability', target: 0.999, periodSeconds: 30 * 86_400, thresholdMs: null }],
+      slos: [{ name: 'availability', target: 0.999, periodSeconds: 30 * 86_400, indicator: 'availability' }],
       cells: fleet.cells.map((cell) => ({ ...cell, zone: 'a' })),
       routers: [fleet.router],
       controls: [],

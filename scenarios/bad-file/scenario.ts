@@ -1,10 +1,14 @@
 /** `node scenarios/bad-file/scenario.ts`: documents that are empty, corrupt, oversized or wrong, and a publisher gone mad. */
-import { parseArgs } from 'node:util'
+import { flag, readFlags } from '@cellplane/testing/flags'
 import { countAll, report } from '../present.ts'
 import { isUnnoticed, ROUTERS } from './claims.ts'
 import { publishBadFiles } from './run.ts'
 
-const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+const values = readFlags({
+  command: 'node scenarios/bad-file/scenario.ts',
+  about: 'The control plane publishes oversized, empty and corrupt documents.',
+  flags: { json: flag('print JSON') },
+})
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 const result = await publishBadFiles({ cells: 6, tenants: 120, requestsPerSecond: 100, seed: Date.now() })

@@ -4,7 +4,7 @@ import { type GoneResult, loseTheControlPlane } from './run.ts'
 
 await present<GoneResult>({
   title: 'The control plane is killed for a minute; a cell’s API and a router crash meanwhile',
-  cells: 4,
+  fleet: { cells: 4 },
   run: (fleet) =>
     loseTheControlPlane(fleet, {
       requestsPerSecond: 100,

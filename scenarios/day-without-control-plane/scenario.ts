@@ -1,14 +1,19 @@
 /** `node scenarios/day-without-control-plane/scenario.ts`: 24 virtual hours without a control plane, with 60 outages of cells. */
-import { parseArgs } from 'node:util'
+import { flag, number, readFlags } from '@cellplane/testing/flags'
 import { report } from '../present.ts'
 import { isUneventful } from './claims.ts'
 import { liveWithoutControlPlane } from './run.ts'
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, seed: { type: 'string' } },
+const values = readFlags({
+  command: 'node scenarios/day-without-control-plane/scenario.ts',
+  about: 'A day without the control plane, in virtual time, with 60 outages of cells.',
+  flags: {
+    seed: number(undefined, 'the same seed gives the same day', { least: 0, isWhole: true }),
+    json: flag('print JSON'),
+  },
 })
 const startedAt = process.hrtime.bigint()
-const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed)
+const seed = values.seed ?? Date.now() % 1_000_000
 const day = await liveWithoutControlPlane({
   cells: 16,
   tenants: 200,

@@ -56,6 +56,7 @@ export function createVirtualControl({ clock, fleet, cells, isUp, sign, publishe
     automation: { report() {} },
     now: clock.now,
   })
+  const base = { snapshot: { indexOfSlot: (slot: number) => cells.findIndex((cell) => cell.slot === slot) } }
   let published = found
   const held = () => published && { issuedAt: published.issuedAt, overlay: JSON.parse(published.text) }
   marks.inherit(held())
@@ -63,7 +64,7 @@ export function createVirtualControl({ clock, fleet, cells, isUp, sign, publishe
   return {
     async second(): Promise<void> {
       // The first look is before the first probe: a control plane that has just come knows nothing.
-      const unhealthy = await marks.plan(cells, held())
+      const unhealthy = await marks.plan(cells, base, held())
       for (const { slot } of cells) {
         const result = { isHealthy: isUp(slot), reason: isUp(slot) ? 'answered 200' : 'connection refused' }
         probes.set(slot, nextProbeState(probes.get(slot) ?? UNPROBED, result, fleet.health, clock.now()))

@@ -51,9 +51,10 @@ export function createVirtualRouter(
 ): VirtualRouter {
   const cells = createCells(fleet, KEY, LIMITS, SILENT)
   const based = acceptBase(null, disk.base, keys, fleet)
-  const overlaid = acceptOverlay(null, disk.overlay, keys, fleet)
-  if (!based.ok || !overlaid.ok) throw new Error(JSON.stringify([based, overlaid]))
+  if (!based.ok) throw new Error(JSON.stringify(based))
   const { snapshot } = based.value
+  const overlaid = acceptOverlay(null, disk.overlay, keys, fleet, snapshot)
+  if (!overlaid.ok) throw new Error(JSON.stringify(overlaid))
   let overlay: TopologyOverlay = overlaid.value
   let held: Disk = disk
   const route = matchRoute(routesOf(snapshot.base), 'GET', '/')
@@ -82,7 +83,7 @@ export function createVirtualRouter(
         return again.ok ? 'a base that nobody expected' : JSON.stringify(again.problems)
       }
       if (texts.overlay !== held.overlay) {
-        const next = acceptOverlay(overlay, texts.overlay, keys, fleet)
+        const next = acceptOverlay(overlay, texts.overlay, keys, fleet, snapshot)
         if (!next.ok) return JSON.stringify(next.problems)
         overlay = next.value
       }

@@ -11,7 +11,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { flag, number, readFlags, text } from '@cellplane/testing/flags'
 import { isContained, isSpread } from './claims.ts'
 import { PLAN, type Plan, utilisation } from './plan.ts'
 import { cellplane } from './proxies/cellplane.ts'
@@ -20,8 +20,15 @@ import { type Replay, replay } from './run.ts'
 import { plotOf } from './show/plot.ts'
 import { sparklinesOf, tableOf } from './show/table.ts'
 
-const { values } = parseArgs({
-  options: { out: { type: 'string' }, calls: { type: 'string' }, json: { type: 'boolean', default: false } },
+const values = readFlags({
+  command: 'node scenarios/gray-failure/scenario.ts',
+  about:
+    'An instance answers 500 and says that it is healthy: before two round-robin proxies, and before cellplane.',
+  flags: {
+    out: text('FOLDER', 'write the plot and all figures there'),
+    calls: number(PLAN.caller.callsPerAction, 'calls of an action', { least: 1, most: 16, isWhole: true }),
+    json: flag('print JSON instead of the table'),
+  },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
@@ -55,13 +62,7 @@ else {
 process.exitCode = holds ? 0 : 1
 
 /** The plan with another number of calls an action, at the same number of calls a second. */
-function planOf(text: string | undefined): Plan {
-  if (text === undefined) return PLAN
-  const callsPerAction = Number(text)
-  if (!Number.isInteger(callsPerAction) || callsPerAction < 1 || callsPerAction > 16) {
-    console.error(`--calls: found "${text}"; expected a whole number from 1 to 16`)
-    process.exit(2)
-  }
+function planOf(callsPerAction: number): Plan {
   const callsPerSecond = PLAN.actionsPerSecond * PLAN.caller.callsPerAction
   return {
     ...PLAN,

@@ -4,7 +4,7 @@ import { type GrowResult, growAndDrain } from './run.ts'
 
 await present<GrowResult>({
   title: 'A cell is added from nothing and another one drained, under 100 requests/s',
-  cells: 4,
+  fleet: { cells: 4 },
   run: (fleet) => growAndDrain(fleet, { requestsPerSecond: 100, drain: 'cell-001', seed: Date.now() }),
   lines: (result) => [
     ['requests', result.requests],

@@ -4,7 +4,7 @@ import { type KillResult, killACell } from './run.ts'
 
 await present<KillResult>({
   title: 'A cell is killed with SIGKILL, PostgreSQL and all, under 200 requests/s of 200 tenants',
-  cells: 4,
+  fleet: { cells: 4 },
   run: (fleet) =>
     killACell(fleet, {
       cell: 'cell-002',

@@ -11,7 +11,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { flag, readFlags, text } from '@cellplane/testing/flags'
 import { isContained, walks } from './claims.ts'
 import { cellplane } from './grounds/cellplane.ts'
 import { shuffle } from './grounds/shuffle.ts'
@@ -20,8 +20,14 @@ import { replay } from './run.ts'
 import { plotOf } from './show/plot.ts'
 import { sparklinesOf, tableOf } from './show/table.ts'
 
-const { values } = parseArgs({
-  options: { out: { type: 'string' }, json: { type: 'boolean', default: false } },
+const values = readFlags({
+  command: 'node scenarios/poison-tenant/scenario.ts',
+  about:
+    'A tenant whose requests crash what serves them: before plain shuffle sharding, and before cellplane.',
+  flags: {
+    out: text('FOLDER', 'write the plot and all figures there'),
+    json: flag('print JSON instead of the table'),
+  },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 

@@ -24,10 +24,10 @@ const SPECIMEN = '@specimen/w'
 const packages = readPackages()
 const files = readSourceFiles(packages)
 const isSuite = (file: SourceFile) => /\.(test|bench)\.ts$/.test(file.path)
-/** Suites, and what only they use: `fixtures/`, `test-….ts`, `testing-….ts`. */
+/** Suites, fuzzers, and what only they use: `fixtures/`, `fuzz/`, `test-….ts`, `testing-….ts`. */
 const isTest = (file: SourceFile) =>
   isSuite(file) ||
-  /\/fixtures\/|\/test(ing)?-[\w-]+\.ts$/.test(file.path) ||
+  /\/(fixtures|fuzz)\/|\/test(ing)?-[\w-]+\.ts$/.test(file.path) ||
   file.path.startsWith('packages/testing/')
 const isOurs = (name: string) => name.startsWith('@cellplane/')
 
@@ -39,12 +39,26 @@ const DIRECTIONS: Record<string, readonly string[]> = {
   '@cellplane/contract': [],
   '@cellplane/core': ['@cellplane/contract'],
   '@cellplane/host': [],
-  '@cellplane/router': ['@cellplane/core', '@cellplane/contract', '@cellplane/host'],
+  '@cellplane/tracing': [],
+  '@cellplane/object-store': ['@cellplane/contract'],
+  '@cellplane/router': [
+    '@cellplane/core',
+    '@cellplane/contract',
+    '@cellplane/host',
+    '@cellplane/object-store',
+    '@cellplane/tracing',
+  ],
   '@cellplane/telemetry': ['@cellplane/core', '@cellplane/contract'],
-  '@cellplane/control': ['@cellplane/core', '@cellplane/contract', '@cellplane/host', '@cellplane/telemetry'],
+  '@cellplane/control': [
+    '@cellplane/core',
+    '@cellplane/contract',
+    '@cellplane/host',
+    '@cellplane/object-store',
+    '@cellplane/telemetry',
+  ],
   '@cellplane/postgres': [],
   '@cellplane/agent': ['@cellplane/core', '@cellplane/contract', '@cellplane/host', '@cellplane/postgres'],
-  '@cellplane/cell': ['@cellplane/contract'],
+  '@cellplane/cell': ['@cellplane/contract', '@cellplane/tracing'],
   '@cellplane/client': ['@cellplane/core', '@cellplane/contract'],
   // The CLI has no privilege beyond the API; its `up` composes the planes as processes and imports none of them.
   '@cellplane/cli': [

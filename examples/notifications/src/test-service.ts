@@ -172,6 +172,7 @@ export async function startApi(service: TestService, env: Record<string, string>
       stop.abort()
       await serving.stopped
       await database.close()
+      await cell.tracing.stop()
     },
   }
 }

@@ -125,6 +125,7 @@ describe('an agent', { skip: missingPrograms() }, () => {
       CELLPLANE_TOKEN_AUDIENCE: 'them',
       CELLPLANE_TOKEN_ALGORITHMS: 'EdDSA,RS256',
       CELLPLANE_TENANT_CLAIM: 'customer_id',
+      CELLPLANE_TRACES_URL: 'http://127.0.0.1:4318/v1/traces',
       CELLPLANE_RETENTION_HOURS: '168',
       CELLPLANE_CAPACITY_IN_FLIGHT: '7',
     })

@@ -1,7 +1,7 @@
 /** The agent's configuration file: strict, so that a misspelt field is an error and not a silent default. */
 import { readFile } from 'node:fs/promises'
 import { formatProblems, hostIdSchema, parseWith } from '@cellplane/contract'
-import { about, httpUrl, int, record, strictObject } from '@cellplane/contract/schema'
+import { about, httpUrl, int, receiverUrl, record, strictObject } from '@cellplane/contract/schema'
 import * as v from 'valibot'
 
 const PORT_MAX = 65_535
@@ -27,6 +27,12 @@ export const agentConfigSchema = strictObject({
   component_env: v.optional(
     about(record(v.string(), v.string()), 'For every component: the ports of local services.'),
     {},
+  ),
+  traces: v.optional(
+    about(
+      strictObject({ otlp_url: receiverUrl }),
+      'Where the cells of this host send spans: OTLP over HTTP, as JSON. Left out: they send none.',
+    ),
   ),
   runtime_dir: about(
     absolutePath,

@@ -89,6 +89,7 @@ export class TestHost {
       jwks: join(this.directory, 'jwks.json'),
       fleet_kind: 'stateless',
       component_env: { LOCAL_SINKS_SMTP_PORT: '2525' },
+      traces: { otlp_url: 'http://127.0.0.1:4318/v1/traces' },
       runtime_dir: this.directory,
     })
   }

@@ -1,5 +1,5 @@
 /**
- * What every process of a cell has: its place, logs, metrics, health, and an orderly stop. A worker needs no more; a service
+ * What every process of a cell has: its place, logs, metrics, spans, health, and an orderly stop. A worker needs no more; a service
  * that takes tenants' requests needs admission too, which is `createCell`.
  *
  * Apart from it because a cell runs several processes, and token verification costs each that loads it some 5 MB.
@@ -9,7 +9,8 @@ import type { Holdings } from '@cellplane/contract/cell'
 import { createRouterSecrets, type RouterSecrets } from './admission/router-secrets.ts'
 import type { CellConfig } from './config.ts'
 import { createLogger, type Logger } from './observing/logger.ts'
-import { type CellMetrics, createMetrics } from './observing/metrics.ts'
+import { type CellMetrics, countSpans, createMetrics } from './observing/metrics.ts'
+import { createTracing, type Tracing } from './observing/tracing.ts'
 import { createHealthCheck, type DependencyCheck } from './serving/health.ts'
 import { createOwnRoutes, type OwnRoutes } from './serving/own-routes.ts'
 import { type ServeOptions, type Serving, serve } from './serving/serve.ts'
@@ -30,6 +31,7 @@ export type CellProcess = {
   config: CellConfig
   logger: Logger
   metrics: CellMetrics
+  tracing: Tracing
   /** Aborts when the process is to stop. */
   stop: AbortSignal
   /** Answers /healthz, /metrics and the holdings path; undefined for what is the service's. */
@@ -46,6 +48,8 @@ export function createCellProcess(
 ): CellProcess {
   const logger = options.logger ?? createLogger(config)
   const metrics = createMetrics(config)
+  const tracing = createTracing(config)
+  if (config.tracesUrl !== undefined) countSpans(metrics.registry, tracing.counts)
   const stop = options.stop ?? stopOnSignals()
   const { cell, release } = config
   const checkHealth = createHealthCheck({
@@ -58,6 +62,7 @@ export function createCellProcess(
     config,
     logger,
     metrics,
+    tracing,
     stop,
     ownRoutes: createOwnRoutes({ cell, checkHealth, metrics, secrets, holdings: options.holdings }),
     serve: (server, serveOptions) => serve(server, { ...config.listen, stop, ...serveOptions }),

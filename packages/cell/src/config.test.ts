@@ -74,3 +74,17 @@ test('an algorithm with a shared key is refused: whoever verifies could issue', 
     /HS256; expected EdDSA/,
   )
 })
+
+test('a receiver of spans is an http URL, and a password in it is neither taken nor repeated', () => {
+  const { tracesUrl: name } = CELL_ENV
+  assert.equal(cellConfigFromEnv(COMPLETE).tracesUrl, undefined)
+  const good = 'https://collector.test/v1/traces'
+  assert.equal(cellConfigFromEnv({ ...COMPLETE, [name]: good }).tracesUrl, good)
+  for (const wrong of ['collector:4317', 'grpc://collector:4317', 'http://ops:s3cret@collector.test/']) {
+    assert.throws(
+      () => cellConfigFromEnv({ ...COMPLETE, [name]: wrong }),
+      (error: Error) =>
+        /CELLPLANE_TRACES_URL is no http/.test(error.message) && !/s3cret/.test(error.message),
+    )
+  }
+})

@@ -22,6 +22,8 @@ export type CellConfig = {
   routerSecretFile: string | undefined
   /** Undefined when the fleet uses no tokens: then only routers are believed. */
   tokens: TokenConfig | undefined
+  /** Where spans go, the whole URL; undefined when nobody wants them. */
+  tracesUrl: string | undefined
   retentionHours: number
   capacity: {
     requestsPerSecond: number | undefined
@@ -78,6 +80,7 @@ export function cellConfigFromEnv(env: Readonly<Record<string, string | undefine
     databaseUrl: text(CELL_ENV.databaseUrl),
     routerSecretFile: text(CELL_ENV.routerSecretFile),
     tokens: tokensFrom(text, problems),
+    tracesUrl: tracesUrlFrom(text(CELL_ENV.tracesUrl), problems),
     retentionHours:
       number(CELL_ENV.retentionHours, () => true, 'hours, 0 or more') ?? RETENTION_HOURS_DEFAULT,
     capacity: {
@@ -92,6 +95,18 @@ export function cellConfigFromEnv(env: Readonly<Record<string, string | undefine
     )
   }
   return config
+}
+
+/** The value is not repeated in the problem: a URL can hold a password, which is one of the things that are wrong with it. */
+function tracesUrlFrom(found: string | undefined, problems: string[]): string | undefined {
+  if (found === undefined) return undefined
+  const url = URL.canParse(found) ? new URL(found) : undefined
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
+  if (url && isHttp && url.username === '' && url.password === '') return found
+  problems.push(
+    `$${CELL_ENV.tracesUrl} is no http or https URL without user and password; expected one such as http://127.0.0.1:4318/v1/traces`,
+  )
+  return undefined
 }
 
 /** All or nothing: a cell that knows an issuer but no audience would believe tokens made for another service. */

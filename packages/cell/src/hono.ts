@@ -1,5 +1,5 @@
 /**
- * The kit in a Hono app: its own paths, admission, a logger for each request, and metrics by route pattern.
+ * The kit in a Hono app: its own paths, admission, a logger for each request, and metrics and spans by route pattern.
  *
  *     const app = new Hono<CellEnv>()
  *     app.use(cellRoutes(cell))
@@ -10,24 +10,33 @@ import { type FailoverPolicy, HEADERS } from '@cellplane/contract/cell'
 import type { MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import type { Admitted } from './admission/admit.ts'
+import type { TraceContext } from './admission/trace-context.ts'
 import type { Cell } from './cell.ts'
 import type { Logger } from './observing/logger.ts'
 
 /** The app's `Env`: what `admitted` puts into the context. */
-export type CellEnv = { Variables: { admission: Admitted; logger: Logger } }
+export type CellEnv = { Variables: { admission: Admitted; logger: Logger; trace: TraceContext } }
 
-/** Answers the kit's own paths and counts every request. Use it first. */
+/** Answers the kit's own paths, counts every other request and makes its span. Use it first. */
 export function cellRoutes(cell: Cell): MiddlewareHandler {
   return async (c, next) => {
     const own = await cell.ownRoutes(c.req.method, c.req.path, c.req.raw.headers)
     if (own) return c.body(own.body, own.status as 200, own.headers)
     const finished = cell.metrics.requestStarted()
+    const startedAt = performance.now()
     try {
       await next()
     } finally {
-      // Before admission there is none.
-      const { admission } = c.var as Partial<CellEnv['Variables']>
-      finished(c.req.method, routePath(c, -1), c.res.status, admission?.isSynthetic)
+      // Before admission there is neither.
+      const { admission, trace } = c.var as Partial<CellEnv['Variables']>
+      const { method, path } = c.req
+      const route = routePath(c, -1)
+      const { status } = c.res
+      finished(method, route, status, admission?.isSynthetic)
+      cell.tracing.served({
+        ...{ startedAt, method, path, route, status, tenant: admission?.tenant },
+        trace: trace ?? c.req.header(HEADERS.traceparent),
+      })
     }
   }
 }
@@ -37,6 +46,7 @@ export function admitted(cell: Cell, failover?: FailoverPolicy): MiddlewareHandl
   return async (c, next) => {
     const admission = await cell.admit(c.req.raw.headers, { method: c.req.method, failover })
     const logger = cell.loggerFor(admission)
+    c.set('trace', admission.trace)
     if (!admission.ok) {
       const { problem, headers } = admission
       logger.info({ code: problem.code, method: c.req.method, path: c.req.path }, 'request refused')

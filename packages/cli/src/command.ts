@@ -103,6 +103,14 @@ export function duration(value: string): number {
   throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 12h or 7d.')
 }
 
+/** For option values: where something is sent to. A password would stay in the shell's history. */
+export function receiverUrl(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
+  if (url && isHttp && url.username === '' && url.password === '') return value
+  throw new InvalidArgumentError('Expected an http or https URL without user and password.')
+}
+
 /** For option values that may be given more than once. */
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value]

@@ -29,6 +29,8 @@ export const CELL_ENV = {
   /** Comma-separated. */
   algorithms: 'CELLPLANE_TOKEN_ALGORITHMS',
   tenantClaim: 'CELLPLANE_TENANT_CLAIM',
+  /** Where spans go: the whole URL of an OTLP/HTTP receiver that takes JSON. Absent when the fleet has none. */
+  tracesUrl: 'CELLPLANE_TRACES_URL',
   /** How long this cell's records must stay readable, in hours. */
   retentionHours: 'CELLPLANE_RETENTION_HOURS',
   /** Declared ceilings, decimal; absent when unbounded. */

@@ -52,6 +52,7 @@ export const PROBLEM_CODES = {
   BUDGET_EXCEEDED: [409, 'The change exceeds the blast-radius budget'],
   NOT_LEADER: [503, 'Another replica holds the lease'],
   STORE_UNAVAILABLE: [503, 'The store does not answer'],
+  METRICS_UNAVAILABLE: [503, 'Whoever keeps the metrics does not answer'],
   STORE_ROW_INVALID: [500, 'A row of the store cannot be read'],
   INTERNAL: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [number, string]>

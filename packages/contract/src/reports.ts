@@ -129,6 +129,12 @@ export const routerReportSchema = v.pipe(
           ),
         ),
         duration_sum_ms: v.optional(about(atLeast(0), 'Of all answers together.')),
+        saturation: v.optional(
+          about(
+            list(count, 0, 32),
+            'Requests by how full they found the cell: one count for each bound, one for those that its ceilings turned away.',
+          ),
+        ),
         one_tenant_errors_share: v.optional(
           about(
             between(0, 1),

@@ -2,9 +2,9 @@
  * Service level objectives, as a fleet declares them. Each counts for every cell by itself: an average over the fleet
  * would hide one bad cell of sixteen.
  *
- * An indicator is a share of good requests, as routers see them: those that were answered without a server error, or those
- * whose answer began in time. Times are counted in buckets, so a threshold has to be one of their bounds: between two
- * of them nobody knows.
+ * An indicator is a share of good requests, as routers see them: those that were answered without a server error, those
+ * whose answer began in time, or those that found room at the cell. Times and fullness are counted in buckets, so a
+ * threshold has to be one of their bounds: between two of them nobody knows.
  */
 import * as v from 'valibot'
 import { about, list, strictObject } from './schema/index.ts'
@@ -13,6 +13,12 @@ import { about, list, strictObject } from './schema/index.ts'
 export const LATENCY_THRESHOLDS_MS = [
   1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ] as const
+
+/**
+ * What routers count by how full requests find a cell: shares of the limit in force. Tenths, so that they are counted in
+ * whole numbers; close together where a cell begins to be short of room.
+ */
+export const SATURATION_SHARES = [0.5, 0.6, 0.7, 0.8, 0.9, 1] as const
 
 const UNIT_SECONDS = { h: 3_600, d: 86_400 } as const
 
@@ -54,6 +60,16 @@ export const sloSchema = v.variant('indicator', [
     threshold_ms: about(
       v.picklist(LATENCY_THRESHOLDS_MS),
       'One of the bounds that durations are counted by.',
+    ),
+    target: targetSchema,
+    period,
+  }),
+  strictObject({
+    name: nameSchema,
+    indicator: about(v.literal('saturation'), 'The request found the cell at most so full.'),
+    threshold_share: about(
+      v.picklist(SATURATION_SHARES),
+      'Of the limit in force at the router. One of the bounds that fullness is counted by; at 1, good is what no ceiling turned away.',
     ),
     target: targetSchema,
     period,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -75,6 +75,39 @@ test('a fleet file with problems is refused with their paths', async () => {
   await writeFile(join(folder, 'bad-fleet.json'), JSON.stringify({ directory: folder, fleet }))
   const paths = await refusedPaths({ fleet_file: join(folder, 'bad-fleet.json') })
   assert.deepEqual(paths, ['fleet_file: fleet.colour', 'fleet_file: fleet.placement.shard_size'])
+})
+
+test('a Prometheus is of this machine or https once a token goes there, and only its owner can read the token', async () => {
+  const token_file = join(folder, 'prometheus.token')
+  await writeFile(token_file, 'secret-of-prometheus\n', { mode: 0o600 })
+  for (const prometheus of [
+    { url: 'http://prometheus.internal:9090' },
+    { url: 'http://127.0.0.1:9090', token_file },
+    { url: 'http://[::1]:9090/of/a/tenant', token_file },
+    { url: 'https://prometheus.example.com', token_file },
+  ]) {
+    const config = await resolveControlConfig({ ...good, prometheus })
+    assert.ok(config.ok, JSON.stringify(prometheus))
+    assert.deepEqual(config.value.prometheus, prometheus)
+  }
+  const refused: [prometheus: Record<string, unknown>, path: string][] = [
+    [{ url: 'http://prometheus.internal:9090', token_file }, 'prometheus.url'],
+    [{ url: 'http://127.0.0.1.evil.example:9090', token_file }, 'prometheus.url'],
+    [{ url: 'http://user:pass@127.0.0.1:9090' }, 'prometheus.url'],
+    [{ url: 'http://127.0.0.1:9090', token_file: 'prometheus.token' }, 'prometheus.token_file'],
+    [{ url: 'http://127.0.0.1:9090', token_file: join(folder, 'nothing') }, 'prometheus.token_file'],
+    [{ url: 'http://127.0.0.1:9090', token: 'secret' }, 'prometheus.token'],
+    [{}, 'prometheus.url'],
+  ]
+  for (const [prometheus, path] of refused) assert.deepEqual(await refusedPaths({ prometheus }), [path])
+  await chmod(token_file, 0o644)
+  const config = await resolveControlConfig({
+    ...good,
+    prometheus: { url: 'http://127.0.0.1:9090', token_file },
+  })
+  assert.ok(!config.ok)
+  assert.match(config.problems[0]!.message, /mode 0644; expected 0600/)
+  assert.doesNotMatch(JSON.stringify(config.problems), /secret-of-prometheus/)
 })
 
 test('a file that was cut off is no JSON', async () => {

@@ -12,6 +12,11 @@ import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
 import { about, httpUrl, int, list, strictObject, text } from '@cellplane/contract/schema'
 import * as v from 'valibot'
 import { checkS3Config, type S3Config, s3ConfigSchema } from './object-store/s3-config.ts'
+import {
+  checkPrometheusConfig,
+  type PrometheusConfig,
+  prometheusConfigSchema,
+} from './telemetry/prometheus-config.ts'
 import type { Webhook } from './telemetry/webhooks.ts'
 import { type KeyFiles, readKeys, type SigningKey } from './topology/signing-keys.ts'
 
@@ -96,6 +101,9 @@ export const controlConfigSchema = strictObject({
   metrics_dir: v.optional(
     about(pathSchema, 'Where metrics are kept over restarts. Left out: a restart forgets them.'),
   ),
+  prometheus: v.optional(
+    about(prometheusConfigSchema, 'Who is asked for metrics. Left out: the control plane keeps them itself.'),
+  ),
   alert_webhooks: v.optional(
     about(
       list(strictObject({ url: httpUrl, token_file: v.optional(pathSchema) }), 0, 4),
@@ -127,6 +135,7 @@ export type ControlConfig = {
   publishDir: string
   s3?: S3Config | undefined
   metricsDir?: string | undefined
+  prometheus?: PrometheusConfig | undefined
   alertWebhooks?: Webhook[]
   defaultHost: string
   parentBound: boolean
@@ -156,6 +165,7 @@ export async function resolveControlConfig(input: unknown): Promise<Parsed<Contr
   const keys = collect(await readKeys(keyFiles))
   const routerKey = collect(await readSecret(config.router_key_file, 'router_key_file'))
   const s3 = collect(await checkS3Config(config.publish.s3))
+  const prometheus = collect(await checkPrometheusConfig(config.prometheus))
   const tokens: ApiToken[] = []
   for (const [i, { role, name, token_file, may_force: mayForce }] of config.tokens.entries()) {
     const path = `tokens[${i}].token_file`
@@ -186,6 +196,7 @@ export async function resolveControlConfig(input: unknown): Promise<Parsed<Contr
     publishDir: config.publish_dir,
     s3,
     metricsDir: config.metrics_dir,
+    prometheus,
     alertWebhooks,
     defaultHost: config.default_host,
     parentBound: config.parent_bound,

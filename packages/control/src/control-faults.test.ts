@@ -66,7 +66,7 @@ test('a corrupted registry row is named, and takes nothing from what is publishe
   )
   await sql(fixture.databaseUrl, `UPDATE cells SET document = '{"cell": {"id": 5}}' WHERE key = 'cell-002'`)
   await fixture.waitFor('the error', async () =>
-    /table cells, key "cell-002"/.test((await fixture.status()).automation.reason),
+    /table cells, key "cell-002"/.test((await fixture.status()).automation.problems.join()),
   )
   const listed = await fixture.call('listCells')
   assert.deepEqual([listed.status, listed.body.code], [500, 'STORE_ROW_INVALID'])
@@ -81,7 +81,10 @@ test('a corrupted registry row is named, and takes nothing from what is publishe
   await sql(fixture.databaseUrl, "UPDATE cells SET document = $1 WHERE key = 'cell-002'", [
     JSON.stringify(document),
   ])
-  await fixture.waitFor('automation to go on', async () => !(await fixture.status()).automation.is_frozen)
+  await fixture.waitFor('the end of all problems', async () => {
+    const { problems } = (await fixture.status()).automation
+    return problems.length === 0
+  })
   assert.equal((await fixture.call('getBase')).headers.get('etag'), etag)
 })
 
@@ -109,7 +112,7 @@ test('a base row that was cut off is repaired from the file; without the file no
   await writeFile(fixture.file('published/base.json'), '{"format":1,"kind"')
   await fixture.start()
   await fixture.waitFor('the error', async () =>
-    /table bases, key/.test((await fixture.status()).automation.reason),
+    /table bases, key/.test((await fixture.status()).automation.problems.join()),
   )
   assert.deepEqual(
     [(await fixture.call('getBase')).status, (await fixture.call('getBase')).body.code],
@@ -151,7 +154,10 @@ test('an overlay row that was cut off is replaced in a new epoch, with the marks
   await fixture.start()
   await fixture.waitFor('the next epoch', async () => (await overlay()).epoch === 3)
   await fixture.waitFor('the mark, seen anew', async () => (await overlay()).unhealthy.length === 1)
-  await fixture.waitFor('automation to go on', async () => !(await fixture.status()).automation.is_frozen)
+  await fixture.waitFor('the end of all problems', async () => {
+    const { problems } = (await fixture.status()).automation
+    return problems.length === 0
+  })
 })
 
 test('a store that is an older copy begins a new epoch', async (t) => {
@@ -164,6 +170,18 @@ test('a store that is an older copy begins a new epoch', async (t) => {
   const emptied = await createDatabase(postgres)
   await fixture.start({ database_url: emptied })
   await fixture.waitFor('the new epoch', async () => (await fixture.status()).base?.epoch === 2)
+})
+
+test('a router that has a newer base than the store knows begins a new epoch, on a replica without a file', async (t) => {
+  const fixture = await createFixtureFor(t, postgres)
+  await fixture.startFleet()
+  const router = fixture.startRouter('router-a')
+  router.holdBack = true
+  router.base = { epoch: 1, version: 9 }
+  await fixture.waitFor('the new epoch', async () => (await fixture.status()).base?.epoch === 2)
+  const { entries } = (await fixture.call('listAudit')).body
+  const begun = entries.find(({ action }: { action: string }) => action === 'epoch.begin')
+  assert.match(begun.reason, /router "router-a" has the base of \(epoch 1, version 9\)/)
 })
 
 test('a second replica answers reads, refuses writes, and takes over when the first one goes', async (t) => {
@@ -244,7 +262,7 @@ test('another shard size is refused and the published placement stays', async (t
   await fixture.writeFleet(exampleFleet({ placement: { shard_size: 3, buckets: 256 } }))
   await fixture.start()
   await fixture.waitFor('the refusal', async () =>
-    /found 3, but the fleet runs with 2/.test((await fixture.status()).automation.reason),
+    /found 3, but the fleet runs with 2/.test((await fixture.status()).automation.problems.join()),
   )
   assert.equal((await fixture.call('getBase')).body.shard_size, 2)
 })

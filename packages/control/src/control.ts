@@ -38,12 +38,14 @@ import { createZoneChanges } from './registry/zone-changes.ts'
 import { SETTINGS, SETTINGS_KEY } from './store/collections.ts'
 import { openPostgresStore } from './store/postgres.ts'
 import { describeInvalidRow, type InvalidRow, type Store } from './store/store.ts'
+import { prometheusOptions } from './telemetry/prometheus-config.ts'
 import { requestRates } from './telemetry/request-rates.ts'
 import { startTelemetry } from './telemetry/telemetry.ts'
 import { startWebhooks } from './telemetry/webhooks.ts'
 import { createObservedTenants } from './tenants/observed-tenants.ts'
 import { createTenantChanges } from './tenants/tenant-changes.ts'
 import { describeCrowded } from './tenants/tenant-load.ts'
+import { createBasePlanner } from './topology/base-planner.ts'
 import { createBlastRadiusMeter } from './topology/blast-radius.ts'
 import { createPublished } from './topology/published.ts'
 import { createPublishedFiles } from './topology/published-files.ts'
@@ -68,16 +70,16 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   const observations = startObservations(fleet, now, () => tenure?.wake(), config.routerKey)
   const tenants = createObservedTenants()
   const ordersChanged = createBell()
-  const automation = createAutomation((part, reason) =>
+  const automation = createAutomation((part, reason, kind) =>
     reason === null
-      ? logger.info({ part }, 'automation goes on')
-      : logger.error({ part, reason }, 'automation is held up'),
+      ? logger.info({ part }, kind === 'freeze' ? 'the freeze is over' : 'the problem is over')
+      : logger.error({ part, reason }, kind === 'freeze' ? 'automation is frozen' : 'a part does not work'),
   )
   const metrics = createMetrics({
     isLeader: () => store.isWriter(),
     base: published.base,
     overlay: published.overlay,
-    isFrozen: () => automation.view().is_frozen,
+    automation: automation.view,
     quarantined: () => published.overlay()?.overlay.quarantined.length ?? 0,
     subscribers: () => events.count(),
     healths: observations.listHealths,
@@ -94,8 +96,9 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     onInvalidRow,
     logger,
   })
-  const cellReconciler = createCellReconciler({ store, fleet, timing, observations, now })
-  const publisher = createPublisher({ store, published, fleet, signingKey, keys })
+  const planner = createBasePlanner({ fleet, published, now })
+  const cellReconciler = createCellReconciler({ store, planner, timing, observations, now })
+  const publisher = createPublisher({ store, planner, published, fleet, signingKey, keys })
   const files = createPublishedFiles(config.publishDir)
   const webhooks = startWebhooks({
     fleet: fleet.fleet,
@@ -105,6 +108,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   })
   const slos = slosOf(fleet)
   const telemetry = startTelemetry({
+    fleet: fleet.fleet,
     slos,
     store,
     observations,
@@ -112,8 +116,15 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
       const snapshot = published.base()?.snapshot
       return snapshot?.cells[snapshot.indexOfSlot(slot)]?.id
     },
+    prometheus: config.prometheus && {
+      ...prometheusOptions(config.prometheus),
+      onFailure: metrics.prometheusFailure,
+      signal: stopping.signal,
+    },
     journalDir: config.metricsDir,
     onAlerts: webhooks.tell,
+    onBlind: (reason) => automation.report('objectives', reason),
+    onJournal: (reason) => automation.report('metrics', reason),
     logger,
     now,
     steadyNow: monotonicNow,
@@ -124,6 +135,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
     const parts = {
       config,
       store,
+      planner,
       published,
       files,
       publisher,
@@ -164,6 +176,8 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
       // A row that cannot be read was counted and logged; what is held stays, and the next look may fare better.
       await published
         .refresh(store)
+        // This replica's witness, should it lead one day and find a store that is an older copy.
+        .then(() => files.sync(published))
         .catch((error: Error) => logger.warn({ error: error.message }, 'no refresh'))
     },
   })
@@ -184,34 +198,36 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   }
   const cellChanges = createCellChanges({
     fleet,
+    planner,
     defaultHost: config.defaultHost,
     published,
     observations,
     now,
   })
   const zones = createZoneChanges({
-    ...{ fleet, published, observations, now },
-    // Only the replica with the lease hears routers, and only it changes anything.
-    requestRates: () => requestRates(telemetry.metrics, now()),
+    ...{ planner, published, observations, now },
+    // Only the replica with the lease hears routers, and only it changes anything. A zone that burns does not wait for
+    // a Prometheus: without an answer its load is not known.
+    requestRates: () => requestRates(telemetry.metrics, now()).catch(() => null),
   })
-  const tenantChanges = createTenantChanges(fleet, published, now)
+  const tenantChanges = createTenantChanges({ fleet, planner, published, now })
   const quarantineChanges = createQuarantineChanges(fleet, now)
-  const blastRadius = createBlastRadiusMeter(store, published, monotonicNow)
+  const blastRadius = createBlastRadiusMeter(store, published, now)
   const shared = { store, published, observations, tenure: () => tenure }
   const api = createApi({
     handlers: {
       ...automationHandlers({ store, automation, tenure: () => tenure, now }),
-      ...baseChangeHandlers({ ...shared, fleet, now }),
+      ...baseChangeHandlers({ ...shared, planner, now }),
       ...cellHandlers({ ...shared, changes: cellChanges, whyWaiting }),
       ...placementHandlers({
         ...shared,
-        ...{ fleet, zones, whyWaiting, now },
-        setCell: createCellSettings(fleet, published, now),
+        ...{ planner, zones, whyWaiting, now },
+        setCell: createCellSettings(fleet, planner, now),
       }),
-      ...tenantHandlers({ ...shared, changes: tenantChanges }),
+      ...tenantHandlers({ ...shared, changes: tenantChanges, now }),
       ...quarantineHandlers({ ...shared, changes: quarantineChanges }),
       ...topologyHandlers({ ...shared, fleet, automation, blastRadius, whyWaiting }),
-      ...telemetryHandlers({ ...shared, fleet: fleet.fleet, slos, telemetry, now }),
+      ...telemetryHandlers({ ...shared, fleet: fleet.fleet, slos, automation, telemetry, now }),
       ...reportHandlers({
         ...shared,
         fleet: fleet.fleet,

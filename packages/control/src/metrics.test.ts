@@ -33,7 +33,7 @@ function pageOf(figures: readonly RouterFigures[]): Promise<string> {
     isLeader: () => true,
     base: () => ({ epoch: 1, version: 2 }),
     overlay: () => null,
-    isFrozen: () => false,
+    automation: () => ({ is_frozen: false, problems: [] }),
     quarantined: () => 0,
     subscribers: () => 0,
     healths: () => [],

@@ -16,7 +16,7 @@ export type MetricSources = {
   isLeader: () => boolean
   base: () => { epoch: number; version: number } | null
   overlay: () => { epoch: number; version: number } | null
-  isFrozen: () => boolean
+  automation: () => { is_frozen: boolean; problems: readonly string[] }
   quarantined: () => number
   subscribers: () => number
   healths: () => readonly { cell: string; health: CellHealth }[]
@@ -40,7 +40,14 @@ export function createMetrics(sources: MetricSources) {
       },
     })
   gauge('is_leader', '1 when this replica holds the lease', () => Number(sources.isLeader()))
-  gauge('is_frozen', '1 when automation does not act; /v1/status says why', () => Number(sources.isFrozen()))
+  gauge('is_frozen', '1 when automation holds something back on purpose; /v1/status says what and why', () =>
+    Number(sources.automation().is_frozen),
+  )
+  gauge(
+    'problems',
+    'Parts of the control plane that try and cannot do their work; /v1/status says which and why',
+    () => sources.automation().problems.length,
+  )
   gauge('topology_epoch', 'Epoch of the published base', () => sources.base()?.epoch ?? 0)
   gauge('base_version', 'Version of the published base', () => sources.base()?.version ?? 0)
   gauge('overlay_version', 'Version of the published overlay', () => sources.overlay()?.version ?? 0)
@@ -100,12 +107,18 @@ export function createMetrics(sources: MetricSources) {
     help: 'Publications as objects that failed; /v1/status says why',
     registers,
   })
+  const prometheusFailures = new Counter({
+    name: 'cellplane_control_prometheus_failures_total',
+    help: 'Questions that the Prometheus did not answer; /v1/status says why',
+    registers,
+  })
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     request: (operation: string, status: number) => requests.inc({ operation, status }),
     invalidRow: (table: string) => invalidRows.inc({ table }),
     s3Failure: () => s3Failures.inc(),
+    prometheusFailure: () => prometheusFailures.inc(),
     ignoredReport: (from: 'router' | 'host') => ignoredReports.inc({ from }),
   }
 }

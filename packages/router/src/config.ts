@@ -15,6 +15,7 @@ import {
   TOPOLOGY_BYTES_MAX,
 } from '@cellplane/contract'
 import { about, between, httpUrl, int, list, strictObject, text, union } from '@cellplane/contract/schema'
+import { credentialsFileSchema, storeLocationSchema } from '@cellplane/object-store/config'
 import * as v from 'valibot'
 import { MIN_VERSIONS, MODERN_CIPHERS } from './tls/modern.ts'
 
@@ -255,6 +256,54 @@ const tracesSchema = strictObject({
   ),
 })
 
+const objectStoreSchema = strictObject({
+  ...storeLocationSchema.entries,
+  credentials_file: v.optional(
+    about(
+      credentialsFileSchema,
+      'JSON, 0600, read anew for each request. Without it requests are not signed.',
+    ),
+  ),
+  poll_seconds: v.optional(
+    about(between(0.05, 3600), 'How often the pointer is asked for, when the store is asked at all.'),
+    10,
+  ),
+  after_seconds: v.optional(
+    about(
+      between(0, 86_400),
+      'Beside a control plane: how long that has given no base before the store is asked. A router without any base asks at once.',
+    ),
+    30,
+  ),
+})
+
+const topologySchema = v.pipe(
+  strictObject({
+    url: v.optional(
+      about(httpUrl, 'The control plane. Without it the topology comes from the object store alone.'),
+    ),
+    token_file: v.optional(path),
+    trusted_keys_file: about(path, 'JWK set of the keys that sign the topology.'),
+    s3: v.optional(
+      about(
+        objectStoreSchema,
+        'The object store in which the control plane publishes: beside it, or instead of it.',
+      ),
+    ),
+  }),
+  v.forward(
+    v.check(
+      ({ url, token_file }) => (url === undefined) === (token_file === undefined),
+      'url and token_file belong together; give both or neither',
+    ),
+    ['token_file'],
+  ),
+  v.forward(
+    v.check(({ url, s3 }) => url !== undefined || s3 !== undefined, 'expected url, or s3, or both'),
+    ['url'],
+  ),
+)
+
 export const routerConfigSchema = strictObject({
   router: about(text(1, 128), 'This process’s name in reports.'),
   fleet: fleetNameSchema,
@@ -264,11 +313,7 @@ export const routerConfigSchema = strictObject({
   }),
   admin: about(address, 'Metrics, health and explanations. Keep it on loopback: it names tenants.'),
   state_dir: about(path, 'Where the last good documents are kept. Each process has its own.'),
-  topology: strictObject({
-    url: about(httpUrl, 'The control plane.'),
-    token_file: path,
-    trusted_keys_file: about(path, 'JWK set of the keys that sign the topology.'),
-  }),
+  topology: topologySchema,
   router_key_file: about(path, 'The key from which the cells’ router secrets are derived.'),
   jwks: about(
     v.nullable(union([strictObject({ file: path }), strictObject({ url: httpUrl })])),

@@ -4,8 +4,9 @@
  */
 export type { Cell } from './cells/cell.ts'
 export { type Attempted, createCells, TICK_MS } from './cells/cells.ts'
+export { admitAtCell, admitTenant } from './decision/admission.ts'
 export { type BrokenRequest, createCrashWatch } from './decision/crash-watch.ts'
-export { createLimitShares } from './decision/limit-shares.ts'
+export { createLimitShares, type LimitShares } from './decision/limit-shares.ts'
 export { buildRoutingView, type RoutingView } from './decision/routing-view.ts'
 export { isUnserved, MISDIRECTED, pickSecondTarget, takeRetry } from './decision/second-attempt.ts'
 export { createTenants, shardIn, type Tenant, type TenantShard } from './decision/tenants.ts'

@@ -2,9 +2,9 @@
  * A router, put together: the documents on one side, the public port on the other, and between them one reference to
  * what is current. Nothing on the request's path waits for anything here.
  *
- *     last good files ─┐
- *     control plane ───┴▶ follower ──▶ cells, view ──▶ public port
- *                                          └──▶ admin port, reports
+ *     last good files ───────┐
+ *     control plane, objects ┴▶ follower ──▶ cells, view ──▶ public port
+ *                                                └──▶ admin port, reports
  */
 import { readFile } from 'node:fs/promises'
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
@@ -18,11 +18,17 @@ import { createTenants } from './decision/tenants.ts'
 import { READER_LIMITS, type ReaderLimits } from './documents/document-reader.ts'
 import type { FetchWaits } from './documents/fetch-document.ts'
 import { openLastGood } from './documents/last-good.ts'
+import type { FollowedStore } from './documents/object-store-source.ts'
 import { createRefusals } from './documents/refusals.ts'
-import { startTopologyFollower, type Topology, type TopologyFollower } from './documents/topology-follower.ts'
+import {
+  type ControlPlane,
+  startTopologyFollower,
+  type Topology,
+  type TopologyFollower,
+} from './documents/topology-follower.ts'
 import { startTrustedKeys } from './documents/trusted-keys.ts'
 import { createLogger, type Logger } from './log.ts'
-import { startReporter } from './reports/reporter.ts'
+import { type Reporter, startReporter } from './reports/reporter.ts'
 import { createAccessLog } from './serve/access-log.ts'
 import { type PublicServer, type PublicServerOptions, startPublicServer } from './serve/public-server.ts'
 import { createTraffic } from './serve/traffic.ts'
@@ -65,11 +71,10 @@ export async function startRouter(
   const log =
     deps.log ??
     createLogger((line) => process.stdout.write(line), { router: config.router, fleet: config.fleet })
-  const [routerKey, bearerToken] = await Promise.all([
+  const [routerKey, controlPlane] = await Promise.all([
     readSecret(config.router_key_file),
-    readSecret(topology.token_file),
+    readControlPlane(topology),
   ])
-  const url = topology.url.replace(/\/$/, '')
   const lastGood = await openLastGood(config.state_dir)
   const refusals = createRefusals(log)
   const cells = createCells(config.fleet, routerKey, limits, log)
@@ -124,20 +129,21 @@ export async function startRouter(
     }, TICK_MS)
     stops.push(() => clearInterval(ticking))
 
-    const reporter = startReporter({
-      url,
-      bearerToken,
-      router: config.router,
-      cells,
-      refusals,
-      tenants,
-      crashes,
-      shares,
-      currentTopology: () => follower?.current ?? null,
-    })
+    const reporter = controlPlane
+      ? startReporter({
+          ...controlPlane,
+          router: config.router,
+          cells,
+          refusals,
+          tenants,
+          crashes,
+          shares,
+          currentTopology: () => follower?.current ?? null,
+        })
+      : NO_REPORTER
     stops.push(() => reporter.stop())
 
-    const tracing = startTracing(config)
+    const tracing = await startTracing(config)
     stops.push(() => tracing?.exporter.stop())
 
     const admin: AdminServer = await startAdminServer(
@@ -153,6 +159,7 @@ export async function startRouter(
         currentTopology: () => follower?.current ?? null,
         currentView: () => view,
         controlPlaneSeenAt: () => follower?.controlPlaneSeenAt ?? null,
+        objectStore: () => follower?.objectStore ?? null,
         shares,
         reporter,
         spans: tracing?.exporter ?? null,
@@ -165,14 +172,14 @@ export async function startRouter(
 
     // After the admin port: to read a large base takes long, and probes are answered meanwhile.
     const following = await startTopologyFollower({
-      url,
-      bearerToken,
+      controlPlane,
+      objectStore: objectStoreOf(topology),
       router: config.router,
       fleet: config.fleet,
       trustedKeys: trusted.keys,
       lastGood,
       refusals,
-      pollMs,
+      pollMs: controlPlane || !topology.s3 ? pollMs : topology.s3.poll_seconds * 1000,
       bytesMax: limits.document_bytes_max,
       reading: deps.reading ?? READER_LIMITS,
       fetching: deps.fetching,
@@ -231,6 +238,26 @@ export async function startRouter(
     await stopAll()
     throw error
   }
+}
+
+/** Where nobody hears reports. Limits are then not divided: each router enforces the whole of them. */
+const NO_REPORTER: Reporter = {
+  dropped: 0,
+  refusedShares: 0,
+  lastSharesRefusal: null,
+  stop: async () => {},
+}
+
+/** Null where the topology comes from an object store alone. */
+async function readControlPlane({ url, token_file }: RouterConfig['topology']): Promise<ControlPlane | null> {
+  if (url === undefined || token_file === undefined) return null
+  return { url: url.replace(/\/$/, ''), bearerToken: await readSecret(token_file) }
+}
+
+function objectStoreOf({ s3 }: RouterConfig['topology']): FollowedStore | undefined {
+  if (!s3) return undefined
+  const { poll_seconds, after_seconds, ...access } = s3
+  return { access, pollMs: poll_seconds * 1000, afterMs: after_seconds * 1000 }
 }
 
 async function readSecret(file: string): Promise<string> {

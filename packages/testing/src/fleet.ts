@@ -13,6 +13,7 @@ import type { FleetStatus } from '@cellplane/contract/api'
 import { freePortRange } from './ports.ts'
 import { isAlive, processesMentioning, processTree, signalAll } from './processes.ts'
 import { waitFor } from './wait.ts'
+import { writeZonedExample } from './zoned-example.ts'
 
 const CLI = fileURLToPath(import.meta.resolve('@cellplane/cli/bin'))
 export const EXAMPLE = fileURLToPath(import.meta.resolve('@cellplane/example-notifications/cellplane.yaml'))
@@ -27,6 +28,8 @@ const STOP_TIMEOUT_MS = 60_000
 export type TestFleetOptions = {
   fleetFile?: string
   cells: number
+  /** Of the worked example's cells, in turn, instead of its one. */
+  zones?: readonly string[]
   /** How many cells may be added later. */
   spareCells?: number
   /** Further `up` flags. */
@@ -40,8 +43,11 @@ export type TestFleet = Awaited<ReturnType<typeof startFleet>>
 
 /** Starts the fleet and resolves when every cell serves and every router routes by the same topology. */
 export async function startFleet(options: TestFleetOptions) {
-  const fleetFile = options.fleetFile ?? EXAMPLE
   const folder = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'cellplane-fleet-')))
+  // Beside the folder: a state directory that holds a file of somebody else's is refused.
+  const zonedFile = options.zones && `${folder}.yaml`
+  if (options.zones && zonedFile) await writeZonedExample(EXAMPLE, options.zones, zonedFile)
+  const fleetFile = options.fleetFile ?? zonedFile ?? EXAMPLE
   const base = await freePortRange(20 + PORTS_PER_CELL * (options.cells + 1 + (options.spareCells ?? 1)))
   const ports = { control: base, router: base + 2, admin: base + 4, local: base + 10, cells: base + 20 }
   const flags = [
@@ -124,14 +130,15 @@ export async function startFleet(options: TestFleetOptions) {
     async remove(): Promise<void> {
       await fleet.stop()
       await rm(folder, { recursive: true, force: true })
+      if (zonedFile) await rm(zonedFile, { force: true })
     },
   }
 
   try {
-    await waitFor('the fleet to serve', START_TIMEOUT_MS, async () => {
-      if (up.exitCode !== null) throw new Error(`up ended with ${up.exitCode}`)
-      return isServing(await status(), options.cells)
-    })
+    const became = await waitFor('the fleet to serve', START_TIMEOUT_MS, async () =>
+      up.exitCode !== null ? 'ended' : isServing(await status(), options.cells) && 'serving',
+    )
+    if (became === 'ended') throw new Error(`up ended with ${up.exitCode}`)
   } catch (cause) {
     await fleet.stop().catch(() => {})
     throw new Error(`the fleet did not start:\n${output()}`, { cause })

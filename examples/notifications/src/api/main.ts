@@ -45,5 +45,6 @@ async function main(): Promise<void> {
   logger.info({ url: serving.url }, 'serving')
   await serving.stopped
   await database.close()
+  await cell.tracing.stop()
   logger.info('stopped')
 }

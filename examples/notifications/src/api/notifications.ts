@@ -13,6 +13,7 @@ import {
 } from '../notification/send-request.ts'
 import { type Accepted, accept, findRepeated } from '../store/accept.ts'
 import type { Database } from '../store/database.ts'
+import { queueSpan } from '../store/queue-span.ts'
 import { getNotification, listAttempts, listNotifications } from '../store/read.ts'
 import { getTemplate } from '../store/templates.ts'
 import { parseJson, readJson } from './body.ts'
@@ -92,19 +93,22 @@ export function notificationRoutes({ cell, database, load, wake }: Notifications
       throw templateMissing(cell.config.cell, request.template!)
     }
     const id = cell.newId('ntf')
-    return accept(database, {
-      tenant,
-      id,
-      channel: request.channel,
-      to: request.to,
-      ...text,
-      template: request.template ?? null,
-      idempotencyKey,
-      requestDigest,
-      deliveryKey: deliveryKey(tenant, idempotencyKey === null ? { id } : { idempotencyKey }),
-      deliverBefore: request.deliver_before ?? null,
-      traceparent,
-    })
+    const { channel } = request
+    return cell.tracing.span(queueSpan('send', { tenant, id, channel }, traceparent), (span) =>
+      accept(database, {
+        tenant,
+        id,
+        channel,
+        to: request.to,
+        ...text,
+        template: request.template ?? null,
+        idempotencyKey,
+        requestDigest,
+        deliveryKey: deliveryKey(tenant, idempotencyKey === null ? { id } : { idempotencyKey }),
+        deliverBefore: request.deliver_before ?? null,
+        traceparent: span.traceparent,
+      }),
+    )
   }
 
   async function textOf(

@@ -21,7 +21,7 @@ export type NewNotification = {
   deliveryKey: string
   /** ISO 8601. */
   deliverBefore: string | null
-  /** Of the request that it came with (W3C Trace Context). */
+  /** Of what puts it into the queue (W3C Trace Context). */
   traceparent: string
 }
 

@@ -20,7 +20,7 @@ export type Job = Message & {
   attempt: number
   /** `deliver_before` has passed. */
   isExpired: boolean
-  /** Of the request that it was accepted with; null when an earlier release accepted it. */
+  /** Of what put it into the queue; null when an earlier release accepted it. */
   traceparent: string | null
 }
 

@@ -7,9 +7,10 @@
  * delivered again when the lease runs out. The delivery key lets the provider see that it is the same one.
  */
 import { randomUUID } from 'node:crypto'
-import { continueTrace, formatTraceparent, type TraceContext } from '@cellplane/cell/process'
+import type { TraceContext, Tracing } from '@cellplane/cell/process'
 import type { Provider } from '../providers/provider.ts'
 import type { Job, Outcome } from '../store/queue.ts'
+import { queueSpan } from '../store/queue-span.ts'
 import type { WorkerConfig } from './config.ts'
 import { verdictOf, verdictWithout } from './outcome.ts'
 import type { Recorder } from './recorder.ts'
@@ -20,6 +21,7 @@ export type DeliveryParts = {
   providerOf: (job: Pick<Job, 'tenant' | 'channel'>) => Provider
   lease: (limit: number, lease: string) => Promise<Job[]>
   recorder: Recorder
+  tracing: Pick<Tracing, 'span'>
   /** Resolves when there may be work, after `waitMs`, or when the signal aborts. */
   waitForWork: (waitMs: number, signal: AbortSignal) => Promise<void>
   /** `trace`: that of the request that the job came with, and a span of this attempt. */
@@ -51,21 +53,26 @@ export async function runDeliveries(parts: DeliveryParts, stop: AbortSignal): Pr
 }
 
 async function deliver(parts: DeliveryParts, job: Job, lease: string): Promise<void> {
+  const outcome = await parts.tracing.span(queueSpan('process', job, job.traceparent), async (span) => {
+    const outcome = await attempt(parts, job, lease, span.traceparent)
+    span.set({ 'notifications.attempt': job.attempt, 'notifications.status': outcome.status })
+    if (outcome.status !== 'delivered') span.fail(outcome.attempt?.outcome ?? outcome.status)
+    parts.onOutcome(job, outcome, span.trace)
+    return outcome
+  })
+  await parts.recorder.record(outcome)
+}
+
+async function attempt(parts: DeliveryParts, job: Job, lease: string, traceparent: string): Promise<Outcome> {
   const { retry } = parts.config
   const named = { tenant: job.tenant, id: job.id, lease, number: job.attempt }
-  const trace = continueTrace(job.traceparent ?? undefined)
-  const record = (outcome: Outcome): Promise<void> => {
-    parts.onOutcome(job, outcome, trace)
-    return parts.recorder.record(outcome)
-  }
   const without = verdictWithout(job, retry)
-  if (without) return record({ ...named, ...without, attempt: undefined })
-
+  if (without) return { ...named, ...without, attempt: undefined }
   const startedAt = new Date()
   const begun = performance.now()
-  const result = await parts.providerOf(job).send(job, formatTraceparent(trace))
+  const result = await parts.providerOf(job).send(job, traceparent)
   const durationMs = Math.round(performance.now() - begun)
   const { outcome, detail } = result
   const verdict = verdictOf(result, job.attempt, retry, Math.random())
-  return record({ ...named, ...verdict, attempt: { startedAt, durationMs, outcome, detail } })
+  return { ...named, ...verdict, attempt: { startedAt, durationMs, outcome, detail } }
 }

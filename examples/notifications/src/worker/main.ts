@@ -71,6 +71,7 @@ async function main(): Promise<void> {
         providerOf: ({ tenant, channel }) => (isSyntheticTenant(tenant) ? nowhere : providers[channel]),
         lease: (limit, lease) => leaseJobs(database, limit, workerConfig.leaseMs, lease),
         recorder,
+        tracing: cell.tracing,
         waitForWork: listener.wait,
         onOutcome: (job, { status, attempt }, trace) => {
           if (!isSyntheticTenant(job.tenant)) outcomes.inc({ channel: job.channel, status })
@@ -104,5 +105,6 @@ async function main(): Promise<void> {
   await listener.stop()
   await serving.stopped
   await database.close()
+  await cell.tracing.stop()
   logger.info('stopped')
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, afterEach, before, test } from 'node:test'
-import { waitFor } from '@cellplane/testing'
+import { startSpanReceiver, waitFor } from '@cellplane/testing'
 import { deliveryKey } from '../notification/delivery-key.ts'
 import { countUnfinished } from '../store/queue.ts'
 import { countHeld, purgeBatch } from '../store/retention.ts'
@@ -120,14 +120,48 @@ test('a delivery goes on in the trace of the request that was accepted, each att
   })
   await once(provider.listen(0, '127.0.0.1'), 'listening')
   t.after(() => provider.close())
-  await useWorker({ PUSH_URL: `http://127.0.0.1:${(provider.address() as AddressInfo).port}` })
+  const receiver = await startSpanReceiver()
+  t.after(() => receiver.stop())
+  const traces = { CELLPLANE_TRACES_URL: receiver.url }
+  const traced = await startApi(service, { CELLPLANE_COMPONENT: 'api', ...traces })
+  await useWorker({
+    PUSH_URL: `http://127.0.0.1:${(provider.address() as AddressInfo).port}`,
+    ...{ CELLPLANE_COMPONENT: 'worker', ...traces },
+  })
   t.after(() => useWorker({}))
   const trace = '0af7651916cd43dd8448eb211c80319c'
-  const sent = await api.send('traced', PUSH, { traceparent: `00-${trace}-b7ad6b7169203331-01` })
-  await api.waitForStatus('traced', sent.body['id'], 'delivered')
+  const caller = 'b7ad6b7169203331'
+  const sent = await traced.send('traced', PUSH, { traceparent: `00-${trace}-${caller}-01` })
+  await traced.waitForStatus('traced', sent.body['id'], 'delivered')
+  await traced.stop()
   assert.equal(seen.length, 2)
   for (const traceparent of seen) assert.match(traceparent, new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`))
-  assert.equal(new Set([...seen, `00-${trace}-b7ad6b7169203331-01`]).size, 3, 'each hop has its own span')
+
+  const spanIds = seen.map((traceparent) => traceparent.slice(36, 52))
+  const attempts = await waitFor('the spans of both attempts', PATIENCE_MS, () => {
+    const found = receiver.spans.filter(({ spanId }) => spanIds.includes(spanId))
+    return (
+      found.length === 2 && found.toSorted((a, b) => spanIds.indexOf(a.spanId) - spanIds.indexOf(b.spanId))
+    )
+  })
+  const named = (name: string) => receiver.spans.find((span) => span.name === name)
+  const request = named('POST /v1/notifications')
+  const queued = named('send delivery')
+  assert.deepEqual([request?.traceId, request?.parentSpanId], [trace, caller])
+  assert.deepEqual([queued?.traceId, queued?.parentSpanId, queued?.kind], [trace, request?.spanId, 4])
+  for (const { name, kind, parentSpanId, attributes, resource } of attempts) {
+    assert.deepEqual([name, kind, parentSpanId], ['process delivery', 5, queued?.spanId])
+    assert.equal(attributes['cellplane.tenant'], 'traced')
+    assert.equal(attributes['messaging.message.id'], sent.body['id'])
+    assert.equal(resource['service.name'], 'worker')
+  }
+  assert.deepEqual(
+    attempts.map(({ status, attributes: a }) => [a['notifications.status'], a['error.type'], status]),
+    [
+      ['retrying', 'failed', { code: 2 }],
+      ['delivered', undefined, undefined],
+    ],
+  )
 })
 
 test('an outage of the provider is waited out, and each attempt is written down', async () => {

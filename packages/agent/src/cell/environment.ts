@@ -18,6 +18,8 @@ export type EnvironmentInput = {
   databaseUrl: string | undefined
   routerSecretFile: string
   jwks: string | undefined
+  /** From the agent's configuration: where spans go. */
+  tracesUrl: string | undefined
   home: string
   compileCache: string
   path: string
@@ -55,6 +57,7 @@ export function environmentOf(input: EnvironmentInput): Record<string, string> {
     [CELL_ENV.audience]: tokens?.audience,
     [CELL_ENV.algorithms]: tokens?.algorithms.join(','),
     [CELL_ENV.tenantClaim]: tokens?.claim,
+    [CELL_ENV.tracesUrl]: input.tracesUrl,
     [CELL_ENV.retentionHours]: String(cell.retention_hours),
     [CELL_ENV.requestsPerSecond]: cell.capacity['requests_per_second']?.toString(),
     [CELL_ENV.inFlight]: cell.capacity['in_flight']?.toString(),

@@ -63,6 +63,7 @@ export function processOf(
     databaseUrl,
     routerSecretFile: folder.routerSecretFile,
     jwks: host.jwks,
+    tracesUrl: host.config.traces?.otlp_url,
     home: folder.home,
     compileCache: folder.compiled,
     path: host.path,

@@ -63,3 +63,26 @@ export function createMetrics({ cell, component, release }: CellConfig): CellMet
     },
   }
 }
+
+/** What became of this process's spans; there only with a receiver. */
+export function countSpans(registry: Registry, counts: () => { exported: number; dropped: number }): void {
+  const registers = [registry]
+  new Counter({
+    name: 'cellplane_cell_spans_exported_total',
+    help: 'Spans that the receiver took.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(counts().exported)
+    },
+  })
+  new Counter({
+    name: 'cellplane_cell_spans_dropped_total',
+    help: 'Spans that it did not take, or that found no room.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(counts().dropped)
+    },
+  })
+}

@@ -65,7 +65,11 @@ export function cellSetCommand(): Command {
         ...{ reason, force },
       },
     })
-    printResult(flags.json, cell, () => formatCell(cell))
+    printResult(
+      flags.json,
+      cell,
+      () => `${formatCell(cell)}\n\nwhat that moves: \`cellplane topology history\`, within moments`,
+    )
   })
 }
 

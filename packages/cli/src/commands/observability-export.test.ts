@@ -18,7 +18,7 @@ const CELL: CellView = {
 }
 const STATUS: FleetStatus = {
   ...{ fleet: 'shop', kind: 'stateless', epoch: 1, base: null, overlay: null, tenants: 3, cells: [] },
-  ...{ automation: { is_frozen: false, reason: '' }, hosts: [], blast_radius: null },
+  ...{ automation: { is_frozen: false, reason: '', problems: [] }, hosts: [], blast_radius: null },
   routers: [
     {
       ...{ router: 'router-1', is_reporting: true, last_report_at: '2026-01-01T00:00:00.000Z', base: null },
@@ -30,8 +30,12 @@ const SLOS: SloState = {
   ...{ evaluated_at: null, cells: [], alerts: [] },
   objectives: [
     {
-      ...{ name: 'checkout', indicator: 'availability', threshold_ms: null, target: 0.995 },
-      period_seconds: 7 * 86_400,
+      ...{ name: 'checkout', indicator: 'availability', target: 0.995, period_seconds: 7 * 86_400 },
+      ...{ threshold_ms: null, threshold_share: null },
+    },
+    {
+      ...{ name: 'room', indicator: 'saturation', target: 0.99, period_seconds: 7 * 86_400 },
+      ...{ threshold_ms: null, threshold_share: 0.9 },
     },
   ],
 }
@@ -72,6 +76,7 @@ test('what the control plane knows becomes configuration, readable by those who 
   const folder = await observe(t, url, '--router', 'router-1=http://10.0.0.5:7401', '--webhook', 'http://h/w')
   const text = (path: string) => readFileSync(join(folder, path), 'utf8')
   assert.match(text('rules/shop.slo-checkout.yml'), /\(1 - 0\.995\) > 3\.36/)
+  assert.match(text('rules/shop.slo-room.yml'), /cell_saturation_ratio_bucket\{fleet="shop",le="0\.9"\}/)
   assert.match(text('targets/routers.json'), /"10\.0\.0\.5:7401"/)
   assert.match(text('targets/cells.json'), /"cell": "cell-001"/)
   assert.match(text('targets/control.json'), new RegExp(new URL(url).host))

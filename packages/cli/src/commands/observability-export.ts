@@ -5,8 +5,9 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { ApiClient } from '@cellplane/client'
+import type { SloState } from '@cellplane/contract/api'
 import { writeAtomically } from '@cellplane/host'
-import type { MonitoredFleet, Target } from '@cellplane/telemetry/export'
+import type { MonitoredFleet, MonitoredIndicator, Target } from '@cellplane/telemetry/export'
 import { type Command, InvalidArgumentError } from 'commander'
 import { aboutAnyFleet, createCommand, type JsonFlag } from '../command.ts'
 import { Failure } from '../failure.ts'
@@ -97,13 +98,22 @@ async function readFleet(client: ApiClient): Promise<Pick<MonitoredFleet, 'fleet
   return {
     fleet,
     cells: cells.map(({ id, zone, endpoint }) => ({ id, zone, url: endpoint })),
-    slos: objectives.map(({ name, target, period_seconds, threshold_ms }) => ({
-      name,
-      target,
-      periodSeconds: period_seconds,
-      thresholdMs: threshold_ms,
+    slos: objectives.map(({ name, target, period_seconds: periodSeconds, ...of }) => ({
+      ...{ name, target, periodSeconds },
+      ...indicatorOf(of),
     })),
   }
+}
+
+type Objective = SloState['objectives'][number]
+
+function indicatorOf({
+  threshold_ms,
+  threshold_share,
+}: Pick<Objective, 'threshold_ms' | 'threshold_share'>): MonitoredIndicator {
+  if (threshold_ms !== null) return { indicator: 'latency', threshold_ms }
+  if (threshold_share !== null) return { indicator: 'saturation', threshold_share }
+  return { indicator: 'availability' }
 }
 
 async function routersOfThisMachine({ client, stateDir }: Connection): Promise<Target[]> {

@@ -10,17 +10,26 @@ const cell = (slot: number, state: FleetStatus['cells'][number]['state']): Fleet
 
 const STATUS: FleetStatus = {
   ...{ fleet: 'shop', kind: 'stateless', epoch: 1, base: null, overlay: null, tenants: 3 },
-  ...{ automation: { is_frozen: false, reason: '' }, routers: [], hosts: [], blast_radius: null },
+  ...{
+    automation: { is_frozen: false, reason: '', problems: [] },
+    routers: [],
+    hosts: [],
+    blast_radius: null,
+  },
   cells: [cell(1, 'active'), cell(2, 'retired'), cell(3, 'retired')],
 }
 
-test('a verdict is shown with its reason, and a freeze with its own', () => {
+test('a verdict is shown with its reason, a freeze with its own, and each problem', () => {
   const reason = 'answered 503, though requests of routers succeed'
   const doubted = { ...cell(1, 'active'), health: 'suspect' as const, reason }
-  const automation = { is_frozen: true, reason: 'the monitor is presumed wrong' }
+  const problems = ['the topology is not published as objects: access denied']
+  const automation = { is_frozen: true, reason: 'the monitor is presumed wrong', problems }
   const text = formatStatus({ ...STATUS, cells: [doubted], automation }, 'http://control', false, 160)
   assert.match(text, /suspect .*answered 503, though requests of routers succeed/)
-  assert.match(text, /automation is frozen: the monitor is presumed wrong/)
+  assert.match(
+    text,
+    /automation is frozen: the monitor is presumed wrong\nproblem: the topology is not published/,
+  )
 })
 
 test('retired cells are a number, and a line each with --all', () => {

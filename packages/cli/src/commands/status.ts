@@ -111,6 +111,9 @@ function remarks(status: FleetStatus): string[] {
   if (status.automation.is_frozen) {
     lines.push(warning(`automation is frozen: ${printableLine(status.automation.reason)}`))
   }
+  for (const problem of status.automation.problems) {
+    lines.push(bad(`problem: ${printableLine(problem)}`))
+  }
   return lines.length > 0 ? [lines.join('\n')] : []
 }
 

@@ -39,6 +39,7 @@ export function tenantListCommand(): Command {
         { title: 'REGISTERED', value: (tenant) => (tenant.is_registered ? 'yes' : 'no') },
         { title: 'PINNED', value: (tenant) => (tenant.pinned ? 'yes' : 'no') },
         { title: 'REQUESTS', value: (tenant) => String(tenant.requests), align: 'right' },
+        { title: 'RECENTLY', value: (tenant) => String(Math.round(tenant.recent_requests)), align: 'right' },
         { title: 'CELLS, HOME FIRST', value: (tenant) => tenant.cells.join(', ') },
       ])
       return withNext(table, page.next)

@@ -23,7 +23,7 @@ export function topCommand(): Command {
       usage: 'top',
       summary: 'Show live what each cell does: requests, errors, latency, error budget',
       details:
-        'Figures are of 20 seconds, which ended up to 10 seconds ago, as routers report them. Cells in trouble come first. q ends it. Into a pipe it prints once.',
+        'Figures are of 20 seconds, which ended up to 10 seconds ago, as routers report them; of a minute where a Prometheus keeps the metrics. Cells in trouble come first. q ends it. Into a pipe it prints once.',
       examples: [
         ['cellplane top', 'a row for each cell, every two seconds'],
         ['cellplane top --once', 'the same, once'],

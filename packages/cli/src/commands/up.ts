@@ -1,6 +1,13 @@
 /** `cellplane up`: runs a fleet on this machine. */
 import type { Command } from 'commander'
-import { aboutLocalFleet, createCommand, duration, type JsonFlag, wholeNumber } from '../command.ts'
+import {
+  aboutLocalFleet,
+  createCommand,
+  duration,
+  type JsonFlag,
+  receiverUrl,
+  wholeNumber,
+} from '../command.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { printResult } from '../output/print.ts'
 import type { UpFlags } from '../up/options.ts'
@@ -21,6 +28,7 @@ export function upCommand(): Command {
       ['cellplane up --cells 16', 'with sixteen cells'],
       ['cellplane up --detach', 'return when it serves; `cellplane down` stops it'],
       ['cellplane up -d --timeout 5m', 'the same, for a service that takes long to start'],
+      ['cellplane up --traces http://127.0.0.1:4318/v1/traces', 'with spans of every request sent there'],
       ['cellplane up --router-port 8080 --control-port 8400', 'on other ports'],
     ],
   })
@@ -32,6 +40,9 @@ export function upCommand(): Command {
       'with --detach: how long to wait for that, such as 5m (default: 180s)',
       duration,
     )
+    .optionsGroup('Observability, instead of what the fleet file says:')
+    .option('--traces <url>', 'send spans of every request there (OTLP over HTTP)', receiverUrl)
+    .option('--alert-webhook <url>', 'tell of alerts there, as Alertmanager does', receiverUrl)
     .optionsGroup('Ports:')
     .option('--router-port <port>', 'where requests go', port, 7480)
     .option('--routers <n>', 'router processes, all on that port', wholeNumber(1, 16), 2)

@@ -10,6 +10,7 @@ const PLAN: PlacementPlan = {
   kind: 'merge',
   base_version: 7,
   moved: { places: 12, of_places: 512, homes: 5, of_homes: 256 },
+  load_hours: 24,
   traffic_share: 0.042,
   tenants: { count: 3, named: ['acme', 'glo\u001bbex'] },
   would_migrate: [],
@@ -32,15 +33,26 @@ test('a plan says what moves, what it does to the blast radius, and how to apply
     'plan            3f2a91c07b55',
     'places          12 of 512 move, 5 of 256 homes',
     'traffic         4.2 % gets another cell',
+    'loads           requests of the last 24 h, the older the less they count',
     'tenants         3 registered tenants: acme, glo\\u{1b}bex and 1 more',
     'loss of a cell  touches 50.0 % → 40.0 %, stops 0.0 %',
     'loss of a pair  stops 10.0 %',
     'budget          within it',
+    '',
     'CELL        PLACES    WEIGHT    LOAD    THEN    PART  NOTE',
     'cell-001  100 → 88  10 → 8.5  40.0 %  30.0 %  25.0 %  drains',
+    '',
     '4 buckets go elsewhere',
+    '',
     'apply it: cellplane rebalance --apply 3f2a91c07b55 --reason "…"',
   ])
+})
+
+test('a plan without loads has no columns for them', () => {
+  const cells = PLAN.cells.map((cell) => ({ ...cell, load_before: null, load_after: null, part: null }))
+  const printed = lines({ ...PLAN, cells })
+  assert.ok(printed.includes('CELL        PLACES    WEIGHT  NOTE'), printed.join('\n'))
+  assert.ok(printed.includes('cell-001  100 → 88  10 → 8.5  drains'), printed.join('\n'))
 })
 
 test('one over the budget says what it exceeds and that it takes force; an empty one has nothing to apply', () => {

@@ -19,10 +19,12 @@ const RUN_MAX_MS = 60_000
 
 const TRAFFIC: Traffic = {
   ...{ at: '2026-01-01T12:34:56.789Z', window_seconds: 20, routers_reporting: 1 },
+  automation: { is_frozen: false, reason: '', problems: [] },
   cells: [
     {
       ...{ id: 'cell-001', zone: 'a', role: 'serving', state: 'active', health: 'healthy', reason: '' },
       ...{ requests_per_second: 12, error_share: 0.5, p50_ms: 1, p99_ms: 2, in_flight: 3 },
+      full_share: 0,
       ...{ budget_left: 0.5, alert: 'page', ejected_by: [] },
     },
   ],

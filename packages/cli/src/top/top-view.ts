@@ -19,6 +19,9 @@ export type Room = { width?: number | undefined; height?: number | undefined }
 /** Of a cell's requests: from here on errors are worth a colour. */
 const ERRORS_WARN = 0.001
 const ERRORS_BAD = 0.01
+/** The same for those that found it full. */
+const FULL_WARN = 0.01
+const FULL_BAD = 0.1
 /** Heading, blank line, titles, and the line on what is not shown. */
 const LINES_AROUND = 4
 
@@ -40,6 +43,14 @@ const COLUMNS: readonly (Column<Row> & { fromWidth: number })[] = [
   { fromWidth: 54, title: 'P99', value: ({ p99_ms: ms }) => duration(ms), align: 'right' },
   { fromWidth: 100, title: 'IN FLIGHT', value: (row) => String(row.in_flight), align: 'right' },
   {
+    fromWidth: 108,
+    title: 'FULL',
+    value: (row) => percent(row.full_share),
+    style: (text, { full_share: share }) =>
+      share >= FULL_BAD ? bad(text) : share >= FULL_WARN ? warning(text) : text,
+    align: 'right',
+  },
+  {
     fromWidth: 74,
     title: 'BUDGET',
     value: ({ budget_left: left }) => (left === null ? '–' : budget(left)),
@@ -53,8 +64,8 @@ const COLUMNS: readonly (Column<Row> & { fromWidth: number })[] = [
     value: ({ alert }) => alert ?? '',
     style: (text, { alert }) => (alert === 'page' ? bad(text) : alert === 'ticket' ? warning(text) : text),
   },
-  { fromWidth: 112, title: 'EJECTED BY', value: (row) => row.ejected_by.join(', '), isFlexible: true },
-  { fromWidth: 124, title: 'NOTE', value: noteOf, isFlexible: true },
+  { fromWidth: 120, title: 'EJECTED BY', value: (row) => row.ejected_by.join(', '), isFlexible: true },
+  { fromWidth: 132, title: 'NOTE', value: noteOf, isFlexible: true },
 ]
 
 export function formatTop(traffic: Traffic, { width, height }: Room = {}): string {
@@ -70,7 +81,7 @@ export function formatTop(traffic: Traffic, { width, height }: Room = {}): strin
   ].join('\n')
 }
 
-function summary({ cells, at, routers_reporting: routers }: Traffic): string {
+function summary({ cells, at, automation, routers_reporting: routers }: Traffic): string {
   const total = cells.reduce((sum, cell) => sum + cell.requests_per_second, 0)
   const failed = cells.reduce((sum, cell) => sum + cell.requests_per_second * cell.error_share, 0)
   const paging = cells.filter(({ alert }) => alert === 'page').length
@@ -80,6 +91,8 @@ function summary({ cells, at, routers_reporting: routers }: Traffic): string {
     count(cells.length, 'cell'),
     routers > 0 ? count(routers, 'router') : bad('no router reports'),
     ...(paging > 0 ? [bad(`${count(paging, 'cell')} paging`)] : []),
+    ...(automation.is_frozen ? [warning('automation is frozen')] : []),
+    ...(automation.problems.length > 0 ? [bad(count(automation.problems.length, 'problem'))] : []),
   ]
   return `${bold(`${at.slice(11, 19)}Z`)}  ${parts.join('  ')}`
 }

@@ -11,18 +11,21 @@ type Row = Traffic['cells'][number]
 const cell = (id: string, more: Partial<Row> = {}): Row => ({
   ...{ id, zone: 'a', role: 'serving', state: 'active', health: 'healthy', reason: '' },
   ...{ requests_per_second: 1_234.5, error_share: 0, p50_ms: 1.25, p99_ms: 48, in_flight: 7 },
+  full_share: 0,
   ...{ budget_left: 0.987, alert: null, ejected_by: [] },
   ...more,
 })
 
 const traffic = (cells: Row[]): Traffic => ({
   ...{ at: '2026-01-01T12:34:56.789Z', window_seconds: 20, routers_reporting: 2, cells },
+  automation: { is_frozen: false, reason: '', problems: [] },
 })
 
 const lines = (text: string) => stripVTControlCharacters(text).split('\n')
 const IN_TROUBLE = cell('cell-003', {
   ...{ health: 'unhealthy', reason: 'answered 503\u001b[2J', error_share: 0.5, p50_ms: null, p99_ms: 1_500 },
   ...{ alert: 'page', budget_left: -20, ejected_by: ['router-1', 'router-2'], requests_per_second: 0.42 },
+  full_share: 0.25,
 })
 
 describe('top', () => {
@@ -31,14 +34,20 @@ describe('top', () => {
     assert.equal(heading, '12:34:56Z  1,235 requests/s  0.02 % errors  2 cells  2 routers  1 cell paging')
     assert.match(
       titles!,
-      /^CELL +STATE +HEALTH +REQ\/S +ERRORS +P50 +P99 +IN FLIGHT +BUDGET +ALERT +EJECTED BY +NOTE$/,
+      /^CELL +STATE +HEALTH +REQ\/S +ERRORS +P50 +P99 +IN FLIGHT +FULL +BUDGET +ALERT +EJECTED BY +NOTE$/,
     )
     assert.match(
       first!,
-      /^cell-003 +active +unhealthy +0\.4 +50\.0 % +– +1\.5 s +7 +< −999 % +page +router-1, router-2 +answered 503/,
+      /^cell-003 +active +unhealthy +0\.4 +50\.0 % +– +1\.5 s +7 +25\.0 % +< −999 % +page +router-1, router-2 +answered 503/,
     )
     assert.ok(!first!.includes('\u001b'))
-    assert.match(second!, /^cell-001 +active +healthy +1,235 +0\.0 % +1\.3 ms +48 ms +7 +99 %$/)
+    assert.match(second!, /^cell-001 +active +healthy +1,235 +0\.0 % +1\.3 ms +48 ms +7 +0\.0 % +99 %$/)
+  })
+
+  test('says in its first line that automation is frozen, and how much does not work', () => {
+    const automation = { is_frozen: true, reason: 'too many', problems: ['the disk is full', 'no bucket'] }
+    const [heading] = lines(formatTop({ ...traffic([cell('cell-001')]), automation }))
+    assert.match(heading!, / {2}automation is frozen {2}2 problems$/)
   })
 
   test('fits every width from 40 columns on, and any height', () => {

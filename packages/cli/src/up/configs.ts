@@ -5,6 +5,7 @@ import { writeAtomically } from '@cellplane/host'
 import { LOCAL_HOST, type StateLayout } from '../fleet/state-layout.ts'
 import { jsonText } from '../json-text.ts'
 import { tenantClaimOf } from '../tokens/development-issuer.ts'
+import { observabilityOfAgent, observabilityOfControl, observabilityOfRouter } from './observability.ts'
 import { LISTEN_HOST, type PortPlan } from './ports.ts'
 
 export type ConfigInput = {
@@ -36,7 +37,7 @@ export function controlUrl(ports: PortPlan): string {
   return `http://${LISTEN_HOST}:${ports.control}`
 }
 
-function controlConfig({ layout, ports, databaseUrl }: ConfigInput): object {
+function controlConfig({ layout, fleet, directory, ports, databaseUrl }: ConfigInput): object {
   return {
     fleet_file: layout.fleet,
     listen: { host: LISTEN_HOST, port: ports.control },
@@ -53,6 +54,7 @@ function controlConfig({ layout, ports, databaseUrl }: ConfigInput): object {
     router_key_file: layout.routerKey,
     publish_dir: layout.published,
     metrics_dir: layout.controlMetrics,
+    ...observabilityOfControl(fleet.observability, directory),
     default_host: LOCAL_HOST,
     parent_bound: true,
   }
@@ -77,6 +79,7 @@ function routerConfig(
     },
     router_key_file: layout.routerKey,
     jwks: keys === null ? null : /^https?:/.test(keys) ? { url: keys } : { file: keys },
+    ...observabilityOfRouter(fleet.observability),
     parent_bound: true,
   }
 }
@@ -92,6 +95,7 @@ function agentConfig({ layout, fleet, directory, ports }: ConfigInput): object {
     jwks: tenantKeys(fleet, directory, layout),
     fleet_kind: fleet.kind,
     component_env: localPortVariables(ports),
+    ...observabilityOfAgent(fleet.observability),
     runtime_dir: layout.runtime,
     parent_bound: true,
   }

@@ -3,10 +3,11 @@ import type { FleetFile } from '@cellplane/contract/fleet-file'
 import type { ReadFleet } from '../fleet/fleet-file.ts'
 import type { FleetFlags } from '../fleet/locate.ts'
 import { tokenPolicyOf } from '../tokens/development-issuer.ts'
+import { type ObservabilityFlags, observabilityWith } from './observability.ts'
 import { overrideCells } from './override-cells.ts'
 import type { PortFlags } from './ports.ts'
 
-export type UpFlags = FleetFlags & PortFlags & { cells?: number; release?: string }
+export type UpFlags = FleetFlags & PortFlags & ObservabilityFlags & { cells?: number; release?: string }
 
 /** The fleet file with the flags applied, and the development issuer where it names none. */
 export function applyFlags(read: ReadFleet, flags: UpFlags): FleetFile {
@@ -16,5 +17,6 @@ export function applyFlags(read: ReadFleet, flags: UpFlags): FleetFile {
     ...fleet,
     ...(flags.release === undefined ? {} : { release: flags.release }),
     ...(tokens === undefined ? {} : { tokens }),
+    observability: observabilityWith(fleet.observability, flags),
   }
 }

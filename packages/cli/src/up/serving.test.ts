@@ -13,7 +13,12 @@ const cell = (id: string, more: Partial<CellStatus> = {}): CellStatus => ({
 
 const statusWith = (cells: CellStatus[]): FleetStatus => ({
   ...{ fleet: 'shop', kind: 'stateless', epoch: 1, base: null, overlay: null, tenants: 0 },
-  ...{ automation: { is_frozen: false, reason: '' }, routers: [], hosts: [], blast_radius: null },
+  ...{
+    automation: { is_frozen: false, reason: '', problems: [] },
+    routers: [],
+    hosts: [],
+    blast_radius: null,
+  },
   cells,
 })
 

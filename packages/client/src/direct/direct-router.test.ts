@@ -196,6 +196,25 @@ test('what is refused is reported and the last good document stays', async (t) =
   await until(() => router.version()?.version === 5)
 })
 
+test('an overlay that marks a slot which its own base lacks is refused; one that came before its base is reported by it', async (t) => {
+  const control = await startControl(t)
+  const router = await start(t, { url: control.url })
+  await router.ready(AbortSignal.timeout(20_000))
+  const since = new Date().toISOString()
+  const unhealthy = [0, 77].map((slot) => ({ slot, since, reason: 'dead' }))
+  const misfit = () => router.problems.filter(({ code }) => code === 'TOPOLOGY_OVERLAY_MISFIT').length
+  control.publish('overlay', sign(overlayDocument({ version: 2, unhealthy })))
+  await until(() => misfit() === 1)
+  assert.equal(router.route('acme')?.cell, 'cell-001', 'none of its marks is followed')
+  control.publish('overlay', sign(overlayDocument({ version: 3, base_version: 2, unhealthy })))
+  await until(() => router.route('acme')?.cell === 'cell-002')
+  assert.equal(misfit(), 1)
+  control.publish('base', sign(baseDocument({ version: 2 })))
+  await until(() => router.version()?.version === 2)
+  assert.equal(misfit(), 2)
+  assert.equal(router.route('acme')?.cell, 'cell-002', 'the mark that fits stays')
+})
+
 test('it starts from its last good documents with no control plane, and refuses damaged ones', async (t) => {
   const stateDir = await mkdtemp(join(tmpdir(), 'cellplane-direct-'))
   t.after(() => rm(stateDir, { recursive: true, force: true }))

@@ -69,7 +69,7 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
   for (const kind of DOCUMENTS) {
     const text = await lastGood?.read(kind)
     const accepted = text === undefined ? undefined : view.accept(kind, text)
-    if (accepted && !accepted.ok) report(accepted.problems)
+    if (accepted) report(accepted.ok ? accepted.value : accepted.problems)
   }
 
   const stopping = new AbortController()
@@ -85,8 +85,8 @@ export async function createDirectRouter(options: DirectRouterOptions): Promise<
     }
     if (found.value !== null) {
       const accepted = view.accept(kind, found.value)
+      report(accepted.ok ? accepted.value : accepted.problems)
       if (accepted.ok) report((await lastGood?.write(kind, found.value)) ?? [])
-      else report(accepted.problems)
       if (accepted.ok || isUnchanged(accepted.problems)) refused.delete(kind)
       else refused.add(kind)
     }

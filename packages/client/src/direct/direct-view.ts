@@ -6,8 +6,8 @@
  * request that a back end sends by itself reaches the cell that a router would have sent it to. Load alone is another
  * word here: a client does not see what is in flight at a cell, so how often each was chosen of late stands for it.
  */
-import type { Parsed, ProblemCode, Role, TopologyOverlay, TrustedKeys } from '@cellplane/contract'
-import { HEADERS, partitionKeyProblem } from '@cellplane/contract'
+import type { Parsed, Problem, ProblemCode, Role, TopologyOverlay, TrustedKeys } from '@cellplane/contract'
+import { HEADERS, parsed, partitionKeyProblem } from '@cellplane/contract'
 import {
   acceptBase,
   acceptOverlay,
@@ -21,6 +21,7 @@ import {
   keyByRule,
   matchRoute,
   namedKey,
+  overlayMisfits,
   pickTarget,
   quarantinedTenants,
   reachOf,
@@ -116,21 +117,26 @@ export function createDirectView(fleet: string, keys: TrustedKeys, random = Math
   }
 
   return {
-    /** A document as text. Refused ones change nothing. */
-    accept(kind: DocumentKind, text: string): Parsed<unknown> {
+    /**
+     * A document as text. Refused ones change nothing. The value is what is wrong with the overlay that was held before, now that
+     * the base that it names is here: its marks for cells that nobody has stay without effect.
+     */
+    accept(kind: DocumentKind, text: string): Parsed<Problem[]> {
       if (kind === 'base') {
         const base = acceptBase(view?.snapshot.base ?? null, text, keys, fleet)
         if (!base.ok) return base
         refresh(base.value.snapshot)
         for (const wake of waiting) wake()
-      } else if (view) {
-        const marks = acceptOverlay(overlay, text, keys, fleet)
+        return parsed(overlay ? overlayMisfits(overlay, base.value.snapshot) : [])
+      }
+      if (view) {
+        const marks = acceptOverlay(overlay, text, keys, fleet, view.snapshot)
         if (!marks.ok) return marks
         overlay = marks.value
         overlayConfirmedAt = Math.min(now(), Date.parse(overlay.issued_at))
         refresh(view.snapshot)
       }
-      return { ok: true, value: undefined }
+      return parsed([])
     },
 
     /** The control plane has answered: what is held is what it holds. */

@@ -69,6 +69,10 @@ export const placementPlanSchema = v.pipe(
     kind: v.picklist(['rebalance', 'split', 'merge']),
     base_version: about(versionSchema, 'What it was made from.'),
     moved: object({ places: count, of_places: count, homes: count, of_homes: count }),
+    load_hours: about(
+      positiveInt,
+      'Requests that were observed are those of so many hours; the older, the less they count.',
+    ),
     traffic_share: about(
       v.nullable(share),
       'Of the requests that were observed: those of tenants that get another cell.',

@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { cellStateSchema } from '../registry/cell.ts'
 import { about, between, count, finite, int, list, object } from '../schema/index.ts'
+import { automationSchema } from './views.ts'
 
 const share = between(0, 1)
 const severity = v.picklist(['page', 'ticket'])
@@ -11,6 +12,7 @@ export const trafficSchema = v.pipe(
     at: v.string(),
     window_seconds: int(1),
     routers_reporting: count,
+    automation: automationSchema,
     cells: list(
       object({
         id: v.string(),
@@ -24,6 +26,10 @@ export const trafficSchema = v.pipe(
         p50_ms: about(v.nullable(finite), 'Until the head of the answer; null without answers.'),
         p99_ms: v.nullable(finite),
         in_flight: count,
+        full_share: about(
+          share,
+          'Of the requests that came for it, those that found it more than 90 % full or were turned away by its ceilings; 0 without requests.',
+        ),
         budget_left: about(
           v.nullable(finite),
           'Of the objective that has least: 1 untouched, 0 used up, below 0 overdrawn. Null before the first look.',
@@ -59,8 +65,9 @@ export const sloStateSchema = v.pipe(
     objectives: list(
       object({
         name: v.string(),
-        indicator: v.picklist(['availability', 'latency']),
-        threshold_ms: v.nullable(finite),
+        indicator: v.picklist(['availability', 'latency', 'saturation']),
+        threshold_ms: about(v.nullable(finite), 'Of latency.'),
+        threshold_share: about(v.nullable(share), 'Of saturation.'),
         target: share,
         period_seconds: int(1),
       }),
@@ -139,7 +146,7 @@ export const reportSchema = v.pipe(
         load_share: about(share, 'Of the fleet’s requests.'),
         cost: about(
           v.nullable(finite),
-          'The price of the time, or of what of it was before the cell was retired; null without a price. One that was registered within the time is priced as if it had been there from the beginning.',
+          'The price of the time, or of what of it was after the cell was registered and before it was retired; null without a price.',
         ),
         cost_per_month: v.nullable(finite),
         cost_per_million: about(v.nullable(finite), 'Requests.'),

@@ -32,7 +32,17 @@ export const blastRadiusSchema = v.pipe(
 export type BlastRadius = v.InferOutput<typeof blastRadiusSchema>
 
 export const automationSchema = v.pipe(
-  object({ is_frozen: v.boolean(), reason: v.string() }),
+  object({
+    is_frozen: about(
+      v.boolean(),
+      'Something is held back on purpose, until it is safe or an operator says so.',
+    ),
+    reason: about(v.string(), 'Why it is frozen; empty when it is not.'),
+    problems: about(
+      list(v.string()),
+      'What the control plane tries and cannot do at the moment, in words. It is tried again, and the rest goes on.',
+    ),
+  }),
   v.metadata({ id: 'Automation' }),
 )
 
@@ -95,7 +105,11 @@ export const tenantSchema = v.pipe(
   object({
     tenant: v.string(),
     is_registered: v.boolean(),
-    requests: finite,
+    requests: about(finite, 'Since it was first seen.'),
+    recent_requests: about(
+      finite,
+      'Of about the last 24 hours: one that is t old counts e^(−t/24 h). By these loads are judged.',
+    ),
     cells: list(v.string()),
     pinned: v.boolean(),
   }),

@@ -36,10 +36,14 @@ describe('an OpenSLO file', () => {
       file(
         documentOf('availability', { requests: 'good' }, 0.999),
         documentOf('latency', { requests: 'within', ms: 1000 }, 0.99),
+        documentOf('room', { requests: 'below', share: 0.9 }, 0.99),
       ),
     )
     assert.ok(read.ok)
-    assert.deepEqual(read.value, DEFAULT_SLOS)
+    assert.deepEqual(read.value, [
+      ...DEFAULT_SLOS,
+      { name: 'room', indicator: 'saturation', threshold_share: 0.9, target: 0.99, period: '30d' },
+    ])
   })
   test('is refused with the place in the document that is to blame', () => {
     const target = documentOf('a', { requests: 'good' }, 1.5)
@@ -47,11 +51,18 @@ describe('an OpenSLO file', () => {
       timeWindow: [{ duration: '90d', isRolling: true }],
     })
     const threshold = documentOf('c', { requests: 'within', ms: 7 }, 0.9)
-    assert.deepEqual(pathsOf(file(target, period, threshold)), [
+    const fullness = documentOf('d', { requests: 'below', share: 0.85 }, 0.9)
+    assert.deepEqual(pathsOf(file(target, period, threshold, fullness)), [
       '[0].spec.objectives[0].target',
       '[1].spec.timeWindow[0].duration',
       '[2].spec.indicator.spec.ratioMetric.good.metricSource.spec.ms',
+      '[3].spec.indicator.spec.ratioMetric.good.metricSource.spec.share',
     ])
+  })
+  test('with a threshold between the bounds of what is counted is told the bounds', () => {
+    const read = parseOpenSlo(file(documentOf('a', { requests: 'below', share: 0.85 }, 0.9)))
+    assert.ok(!read.ok)
+    assert.equal(read.problems[0]!.message, 'found 0.85; expected 0.5 or 0.6 or 0.7 or 0.8 or 0.9 or 1')
   })
   test('that asks for what is not reckoned here is refused, and not half understood', () => {
     const slices = documentOf('a', { requests: 'good' }, 0.9, { budgetingMethod: 'Timeslices' })

@@ -6,6 +6,7 @@
  *
  *     good:  { metricSource: { type: cellplane, spec: { requests: good } } }              answered without a 5xx
  *     good:  { metricSource: { type: cellplane, spec: { requests: within, ms: 500 } } }   answered in time
+ *     good:  { metricSource: { type: cellplane, spec: { requests: below, share: 0.9 } } } found the cell at most so full
  *     total: { metricSource: { type: cellplane, spec: { requests: all } } }
  */
 import * as v from 'valibot'
@@ -27,6 +28,13 @@ const metadataSchema = strictObject({
 const metric = <const S extends v.GenericSchema>(spec: S) =>
   strictObject({ metricSource: strictObject({ type: v.literal('cellplane'), spec }) })
 
+const goodRequestsSchema = v.variant('requests', [
+  strictObject({ requests: v.literal('good') }),
+  strictObject({ requests: v.literal('within'), ms: v.number() }),
+  strictObject({ requests: v.literal('below'), share: v.number() }),
+])
+type GoodRequests = v.InferOutput<typeof goodRequestsSchema>
+
 const documentSchema = strictObject({
   apiVersion: v.literal('openslo/v1'),
   kind: v.literal('SLO'),
@@ -40,12 +48,7 @@ const documentSchema = strictObject({
         description: words,
         ratioMetric: strictObject({
           counter: v.optional(v.boolean()),
-          good: metric(
-            v.variant('requests', [
-              strictObject({ requests: v.literal('good') }),
-              strictObject({ requests: v.literal('within'), ms: v.number() }),
-            ]),
-          ),
+          good: metric(goodRequestsSchema),
           total: metric(strictObject({ requests: v.literal('all') })),
         }),
       }),
@@ -91,12 +94,16 @@ function readDocument(value: unknown): Parsed<Slo> {
     name: metadata.name,
     target: spec.objectives[0]!.target,
     period: spec.timeWindow[0]!.duration,
-    ...(requests.requests === 'within'
-      ? { indicator: 'latency', threshold_ms: requests.ms }
-      : { indicator: 'availability' }),
+    ...indicatorOf(requests),
   })
   if (slo.ok) return slo
   return { ok: false, problems: slo.problems.map((one) => ({ ...one, path: PLACES[one.path] ?? one.path })) }
+}
+
+function indicatorOf(good: GoodRequests): object {
+  if (good.requests === 'within') return { indicator: 'latency', threshold_ms: good.ms }
+  if (good.requests === 'below') return { indicator: 'saturation', threshold_share: good.share }
+  return { indicator: 'availability' }
 }
 
 /** Where in an OpenSLO document the fields of an objective stand. */
@@ -105,6 +112,7 @@ const PLACES: Readonly<Record<string, string>> = {
   target: 'spec.objectives[0].target',
   period: 'spec.timeWindow[0].duration',
   threshold_ms: 'spec.indicator.spec.ratioMetric.good.metricSource.spec.ms',
+  threshold_share: 'spec.indicator.spec.ratioMetric.good.metricSource.spec.share',
 }
 
 const under = (place: string, path: string) => (path === '' ? place : `${place}.${path}`)

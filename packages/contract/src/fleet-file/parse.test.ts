@@ -69,6 +69,42 @@ describe('a fleet file', () => {
     assert.doesNotMatch(JSON.stringify(result), /s3cret|0ther/)
   })
 
+  test('keeps metrics itself, sends no spans and tells nobody, unless it is told to', () => {
+    assert.deepEqual(fleet().observability, { metrics: 'embedded', alert_webhooks: [] })
+    const { traces } = fleet({
+      observability: { traces: { otlp_url: 'http://127.0.0.1:4318/v1/traces' } },
+    }).observability
+    assert.equal(traces?.sample_share, 0.01)
+  })
+
+  test('wants a Prometheus with its own metrics setting, and only then', () => {
+    const prometheus = { url: 'http://127.0.0.1:9090', token_file: 'prometheus.token' }
+    assert.deepEqual(findings({ observability: { metrics: 'prometheus', prometheus } }), [])
+    assert.deepEqual(findings({ observability: { metrics: 'prometheus' } }), [
+      'INVALID_VALUE observability.prometheus',
+    ])
+    assert.deepEqual(findings({ observability: { prometheus } }), ['INVALID_VALUE observability.metrics'])
+  })
+
+  test('refuses a misspelt receiver, and one with a password in its URL, which it never prints', () => {
+    const result = parseFleet({
+      ...MINIMAL,
+      observability: {
+        traces: { url: 'http://127.0.0.1:4318', sample_share: 2 },
+        alert_webhooks: [{ url: 'https://ops:s3cret@alerts.test/' }, { url: 'ops:s3cret@alerts.test' }],
+      },
+    })
+    assert.ok(!result.ok)
+    assert.deepEqual(result.problems.map((p) => `${p.code} ${p.path}`).sort(), [
+      'INVALID_TYPE observability.traces.otlp_url',
+      'INVALID_VALUE observability.alert_webhooks[0].url',
+      'INVALID_VALUE observability.alert_webhooks[1].url',
+      'TOO_LARGE observability.traces.sample_share',
+      'UNKNOWN_FIELD observability.traces.url',
+    ])
+    assert.doesNotMatch(JSON.stringify(result), /s3cret/)
+  })
+
   test('refuses a shard larger than the fleet', () => {
     assert.deepEqual(findings({ cells: { count: 2 }, placement: { shard_size: 3 } }), [
       'SHARD_TOO_LARGE placement.shard_size',

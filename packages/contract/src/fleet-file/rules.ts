@@ -2,6 +2,7 @@
 import * as v from 'valibot'
 import { type Problem, problem } from '../problem.ts'
 import { publicUrlSchema } from '../registry/cell.ts'
+import { checkObservability } from './observability.ts'
 import type { FleetFile } from './schema.ts'
 
 export function checkFleetFile(file: FleetFile): Problem[] {
@@ -15,6 +16,7 @@ export function checkFleetFile(file: FleetFile): Problem[] {
     ...checkKeys(file),
     ...checkRoutes(file),
     ...checkSlos(file),
+    ...checkObservability(file.observability),
   ]
 }
 

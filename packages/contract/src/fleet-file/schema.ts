@@ -32,6 +32,7 @@ import {
 } from '../schema/index.ts'
 import { DEFAULT_SLOS, type Slo, slosSchema } from '../slo.ts'
 import { commandSchema, componentSchema } from './component.ts'
+import { observabilitySchema } from './observability.ts'
 
 /** Keys that no router can route by without asking someone; kept in the grammar so that the refusal can explain itself. */
 const lookupRuleSchema = strictObject({
@@ -238,6 +239,10 @@ export const fleetFileShape = strictObject({
   ),
   slo_file: v.optional(
     about(text(1, 1024), 'OpenSLO v1 documents instead of `slos`; relative to the fleet file.'),
+  ),
+  observability: v.optional(
+    about(observabilitySchema, 'Where metrics, spans and alerts go; `cellplane up` hands it on.'),
+    {},
   ),
   components: list(componentSchema, 1, 16),
   routes: v.optional(list(routeSchema, 0, 256), []),

@@ -8,6 +8,7 @@
  */
 import * as v from 'valibot'
 import { PROBLEMS_MAX } from '../problem.ts'
+import { type AsItIs, asItIs } from './as-it-is.ts'
 import { issueOf } from './issue.ts'
 
 /** Unknown fields are problems. */
@@ -33,6 +34,15 @@ export function list<const I extends v.GenericSchema>(
   const items: v.ArraySchema<I, undefined> = Object.assign(v.array(item), { '~run': runList })
   const bounded = max === Number.POSITIVE_INFINITY ? items : v.pipe(items, v.maxLength(max))
   return min === 0 ? bounded : v.pipe(bounded, v.minLength(min))
+}
+
+/**
+ * A list that may be so long that no item is copied which the schema would give back as it is: it is in the value as it was
+ * given, its keys in whatever order they had.
+ */
+export function longList<const I extends v.GenericSchema>(item: I, max: number) {
+  const items: v.ArraySchema<I, undefined> = v.array(item)
+  return v.pipe(Object.assign(items, { '~run': runList, asItIs: asItIs(item) }), v.maxLength(max))
 }
 
 /** The first option that fits. When none does, the problems of the one that its author most likely meant. */
@@ -100,13 +110,17 @@ function runRecord(this: { key: Schema; value: Schema }, dataset: Dataset, confi
   return resultOf(isTyped, value, issues)
 }
 
-function runList(this: { item: Schema }, dataset: Dataset, config: Config) {
+function runList(this: { item: Schema; asItIs?: AsItIs | undefined }, dataset: Dataset, config: Config) {
   const input = dataset.value
   if (!Array.isArray(input)) return refused('array', input)
   const value: unknown[] = []
   let isTyped = true
   let issues: Issues | undefined
   for (let i = 0; i < input.length; i++) {
+    if (this.asItIs?.(input[i])) {
+      value.push(input[i])
+      continue
+    }
     const part = this.item['~run']({ value: input[i] }, config)
     if (part.issues) {
       issues = gather(issues, part.issues, { type: 'array', origin: 'value', input, key: i, value: input[i] })

@@ -67,6 +67,19 @@ export const httpUrl = v.pipe(
   v.metadata({ format: 'uri' }),
 )
 
+/**
+ * A URL that something is sent to. A user and a password in it would be shown wherever configuration is, so they are
+ * refused; what was found is not repeated, for the same reason.
+ */
+export const receiverUrl = v.pipe(
+  string,
+  v.check(
+    (url) => v.is(httpUrl, url) && new URL(url).username === '' && new URL(url).password === '',
+    'expected an http or https URL without user and password',
+  ),
+  v.metadata({ format: 'uri' }),
+)
+
 const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z$/
 
 /** RFC 3339 in UTC, so that texts sort as times do. */

@@ -3,7 +3,10 @@ import { type Parsed, parsed, problem, refused } from '../problem.ts'
 
 export function encodeTable(slots: Uint16Array): string {
   const bytes = Buffer.alloc(slots.length * 2)
-  for (const [i, slot] of slots.entries()) bytes.writeUInt16LE(slot, i * 2)
+  for (let i = 0; i < slots.length; i++) {
+    bytes[2 * i] = slots[i]!
+    bytes[2 * i + 1] = slots[i]! >>> 8
+  }
   return bytes.toString('base64')
 }
 

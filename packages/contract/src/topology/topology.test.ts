@@ -45,6 +45,22 @@ test('the canonical form has the keys of every object in the order of their code
   )
 })
 
+test('the canonical form leaves its value as it was, whether or not it was in order', () => {
+  const deep = {
+    b: [{ a: 1, b: { d: [1, { y: 1, x: 2 }], c: 3 } }, { a: 1 }, {}],
+    a: [[{}]],
+    c: { b: 1, a: 2 },
+  }
+  const before = JSON.stringify(deep)
+  const canonical = canonicalJson(deep)
+  assert.equal(
+    canonical,
+    '{"a":[[{}]],"b":[{"a":1,"b":{"c":3,"d":[1,{"x":2,"y":1}]}},{"a":1},{}],"c":{"a":2,"b":1}}',
+  )
+  assert.equal(JSON.stringify(deep), before)
+  assert.equal(canonicalJson(JSON.parse(canonical)), canonical)
+})
+
 test('a signature fits its document and no other', () => {
   const signed = signDocument({ version: 3, cells: ['a', 'b'] }, keyId, pair.privateKey)
   assert.ok(verifyDocument(signed, keys).ok)

@@ -4,12 +4,19 @@ import {
   PROBLEM_CONTENT_TYPE,
   type Problem,
   type ProblemCode,
+  problem,
   problemDetails,
+  refused,
 } from '@cellplane/contract'
+import { MetricsUnavailable } from '@cellplane/telemetry'
 import { NotLeader, StoreRowInvalid, StoreUnavailable } from '../store/store.ts'
 
 /** How long a caller should wait before it tries again: a lease changes hands, or a database is back, within seconds. */
 const RETRY_AFTER_SECONDS = 1
+
+/** Of whatever asks for the topology before there is one. */
+export const nothingPublished = () =>
+  refused(problem('NO_TOPOLOGY', '', 'no topology has been published yet; it is once enough cells are ready'))
 
 const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(PROBLEM_CODES, code)
 
@@ -35,10 +42,11 @@ export function problemResponse(
   return new Response(JSON.stringify(body), { status: body.status, headers })
 }
 
-/** What was thrown: the store's own errors have codes; anything else is a bug, and its text stays in the log. */
+/** What was thrown: the store's and the metrics' own errors have codes; anything else is a bug, and its text stays in the log. */
 export function failureOf(error: unknown): { code: ProblemCode; detail: string } {
   if (error instanceof NotLeader) return { code: 'NOT_LEADER', detail: error.message }
   if (error instanceof StoreUnavailable) return { code: 'STORE_UNAVAILABLE', detail: error.message }
+  if (error instanceof MetricsUnavailable) return { code: 'METRICS_UNAVAILABLE', detail: error.message }
   if (error instanceof StoreRowInvalid) return { code: 'STORE_ROW_INVALID', detail: error.message }
   return {
     code: 'INTERNAL',

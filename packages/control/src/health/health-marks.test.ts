@@ -75,7 +75,7 @@ test('an operator freezes what is marked and what is not, and thaws it; both are
   })
   assert.deepEqual(await marks(fixture), [0])
   const thawed = await fixture.call('thawAutomation', { body: { reason: 'done' } })
-  assert.deepEqual(thawed.body, { is_frozen: false, reason: '' })
+  assert.deepEqual(thawed.body, { is_frozen: false, reason: '', problems: [] })
   await fixture.waitFor('what is seen to be marked', async () => (await marks(fixture)).join() === '1')
   const actions = (await fixture.call('listAudit')).body.entries
     .filter((entry: { subject: string }) => entry.subject === 'automation')
@@ -123,6 +123,9 @@ test('a cell that takes no real write is marked, whatever its health path says',
   assert.ok(cell.isHealthy)
 })
 
+/** No cell is planned for. */
+const NO_BASE = { snapshot: { indexOfSlot: () => -1 } }
+
 test('the end of a thaw takes no freeze away that was ordered meanwhile', async () => {
   const store = createMemoryStore()
   const order = (mode: 'thawed' | 'frozen', at: number) =>
@@ -150,10 +153,10 @@ test('the end of a thaw takes no freeze away that was ordered meanwhile', async 
   const mode = async () => (await store.get(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY))?.mode
   await order('thawed', 0)
   meanwhile = () => order('frozen', 3_600_000)
-  await marks.plan([], null)
+  await marks.plan([], NO_BASE, null)
   assert.equal(await mode(), 'frozen')
   meanwhile = async () => {}
   await order('thawed', 0)
-  await marks.plan([], null)
+  await marks.plan([], NO_BASE, null)
   assert.equal(await mode(), undefined)
 })

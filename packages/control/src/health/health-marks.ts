@@ -12,7 +12,7 @@ import type { Automation } from '../leader/automation.ts'
 import { AUTOMATION_ORDER, AUTOMATION_ORDER_KEY, type AutomationOrder } from '../store/collections.ts'
 import type { Store } from '../store/store.ts'
 import { type Marks, planOverlay } from '../topology/plan-overlay.ts'
-import type { HeldOverlay } from '../topology/published.ts'
+import type { HeldBase, HeldOverlay } from '../topology/published.ts'
 import type { Observations } from './observations.ts'
 
 /**
@@ -30,6 +30,7 @@ export type HealthMarksOptions = {
   now: () => number
 }
 
+type Refined = { snapshot: Pick<HeldBase['snapshot'], 'indexOfSlot'> }
 type Current = Pick<HeldOverlay, 'overlay' | 'issuedAt'> | null
 
 export type HealthMarks = ReturnType<typeof createHealthMarks>
@@ -50,19 +51,20 @@ export function createHealthMarks({ fleet, store, observations, automation, now 
         observations.inheritMark(slot, { since: Date.parse(since), reason })
       }
     },
-    /** What the next overlay is to mark. `overlay`: the last one. */
-    async plan(cells: readonly Cell[], overlay: Current): Promise<Marks> {
+    /** What the next overlay is to mark. `base`: the one that it is going to name. `overlay`: the last one. */
+    async plan(cells: readonly Cell[], base: Refined, overlay: Current): Promise<Marks> {
       const order = await store.get(AUTOMATION_ORDER, AUTOMATION_ORDER_KEY)
       const plan = planOverlay(cells, marksInForce(overlay), {
         fleet,
+        isInBase: (slot) => base.snapshot.indexOfSlot(slot) >= 0,
         healthOf: observations.healthOf,
         freeze,
         operator: order?.mode ?? null,
         now: observations.steadyNow(),
       })
       freeze = plan.freeze
-      automation.report('operator', order?.mode === 'frozen' ? describeOrder(order) : null)
-      automation.report('health', freeze?.reason ?? null)
+      automation.report('operator', order?.mode === 'frozen' ? describeOrder(order) : null, 'freeze')
+      automation.report('health', freeze?.reason ?? null, 'freeze')
       if (order?.mode === 'thawed' && !plan.isTooMany && now() - Date.parse(order.at) >= THAW_HOLDS_MS) {
         await store.write(async (writer) => {
           // What an operator ordered since it was read stays.

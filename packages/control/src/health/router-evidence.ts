@@ -19,7 +19,7 @@ export function createRouterEvidence() {
 
   return {
     record(report: RouterReport, now: number): void {
-      for (const growth of growthsOf(report)) {
+      for (const growth of growthsOf(report, now)) {
         const { slot } = growth.cell
         histories.set(slot, addToHistory(histories.get(slot) ?? NO_HISTORY, evidenceOf(growth), now))
       }

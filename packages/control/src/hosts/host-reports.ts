@@ -31,6 +31,8 @@ export function createHostReports(now: () => number) {
       return JSON.stringify(before?.cells) !== JSON.stringify(report.cells)
     },
     isReporting,
+    /** Which order each host said last that it obeys, silent ones too. */
+    obeyed: (): Pick<HostReport, 'host' | 'order'>[] => [...heard.values()].map(({ report }) => report),
     /** What the cell's own host says of it; another host has no say. Undefined when it is silent. */
     of(cell: Pick<Cell, 'id' | 'slot' | 'host'>): CellReport | undefined {
       if (!isReporting(cell.host)) return undefined

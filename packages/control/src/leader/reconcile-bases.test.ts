@@ -60,6 +60,7 @@ function start() {
         return notTaken
       },
     } as unknown as BaseReconcilerOptions['publisher'],
+    planner: {} as BaseReconcilerOptions['planner'],
     routers,
     fleet,
     now: () => NOW,

@@ -10,7 +10,7 @@
  * one was taken back nothing is planned at all, because the same declarations would make the same base again. All of it is
  * in the store, so it outlives this process.
  */
-import { type Cell, formatProblems, type Parsed, parsed, problem, refused } from '@cellplane/contract'
+import { formatProblems, type Parsed, type Problem, parsed, problem, refused } from '@cellplane/contract'
 import type { AppliedPlacement, Rollback } from '@cellplane/contract/api'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
@@ -18,15 +18,15 @@ import { monotonicNow } from '../clock.ts'
 import { applyPlacementPlan, undoPlacementPlan } from '../placement/stored-plan.ts'
 import { ROUTER_SILENT_AFTER_MS, type RouterReports } from '../routers/router-reports.ts'
 import { CELLS, HALT_KEY, HALTS, ROUTERS, type StoredCell, WAVE_KEY, WAVES } from '../store/collections.ts'
-import { intact, type Store, type StoreReader } from '../store/store.ts'
-import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { answerForExcess, type ForcibleCause } from '../topology/force-grant.ts'
+import { intact, type Store } from '../store/store.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
 import { planRollback, planTakeBack } from '../topology/plan-return.ts'
 import type { Published } from '../topology/published.ts'
 import { type Publisher, toAllAtOnce } from '../topology/publisher.ts'
 import { createRollout } from '../topology/rollout.ts'
 import { readVersion } from '../topology/versions.ts'
+import { HeldBack } from './automation.ts'
 
 /** The base is planned anew when something changed, or after this: planning costs a second at 1,000 cells. */
 const BASE_REVIEW_MS = 30_000
@@ -36,10 +36,11 @@ const ROUTERS_EXPECTED_MS = 60_000
 
 export type BaseReconcilerOptions = {
   store: Store
+  planner: BasePlanner
   published: Published
   publisher: Publisher
   routers: RouterReports
-  fleet: FleetFile
+  fleet: Pick<FleetFile, 'topology'>
   now: () => number
 }
 
@@ -54,20 +55,14 @@ export type BaseRequest<T> = {
 }
 
 export function createBaseReconciler(options: BaseReconcilerOptions) {
-  const { store, published, publisher, routers, fleet, now } = options
+  const { store, planner, published, publisher, routers, fleet, now } = options
   const watchMs = fleet.topology.watch_seconds * 1000
   const rollout = createRollout({ store, published, routers, watchMs })
-  const checkBudget = createBudgetCheck(fleet)
   const beganAt = monotonicNow()
   let expected: Set<string> | undefined
   /** What the last base was planned of, when, and why it could not be published. */
-  let planned = { change: -1, of: '', at: 0, refusal: '' }
+  let planned = { change: -1, of: '', epoch: 0, at: 0, refusal: [] as Problem[] }
   const requests = new Set<(epoch: number) => Promise<void>>()
-
-  async function readInputs(reader: StoreReader): Promise<BaseInputs & { cells: Cell[] }> {
-    const registry = intact(await reader.list(CELLS)).map((stored) => stored.cell)
-    return { cells: registry, ...(await readBaseInputs(reader, fleet, registry)) }
-  }
 
   /** False while a base is in its wave. */
   async function advanceWave(epoch: number): Promise<boolean> {
@@ -133,18 +128,17 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
       async (writer, held) => {
         const old = await readVersion(writer, version)
         if (!old.ok) return old
-        const wish = { fleet, ...(await readInputs(writer)), old: old.value.document }
-        const plan = planRollback({ ...wish, current: held.document, epoch, now: now() })
+        const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
+        const { ground, answerFor } = await planner.read(writer, cells, epoch)
+        const plan = planRollback({ ...ground, cells, current: held.document, old: old.value.document })
         if (!plan.ok) return plan
-        const excesses = await checkBudget(writer, held, plan.value.base)
         const subject = `base ${held.version}, back to ${version}`
-        const leave = await answerForExcess(writer, excesses, cause, subject, now())
-        if (!leave.ok) return leave
+        const base = await answerFor(plan.value.base, cause, subject)
+        if (!base.ok) return base
         const { actor, reason } = cause
         await recordChange(writer, { actor, reason, action: 'topology.rollback', subject }, now())
         kept = plan.value.kept
-        const forced = excesses.length > 0 ? { forced: true as const } : {}
-        return parsed({ base: { ...plan.value.base, ...forced }, notes: [`back to ${version}`] })
+        return parsed({ base: base.value, notes: [`back to ${version}`] })
       },
       rollout.begin,
       now(),
@@ -165,17 +159,14 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
     let what = ''
     const done = await publisher.publishPlanned(
       async (writer, held) => {
-        const step = await applyPlacementPlan(writer, plan, { fleet, held, epoch, now: now() })
+        const ground = { planner, held, epoch, now: now() }
+        const step = await applyPlacementPlan(writer, plan, cause, ground)
         if (!step.ok) return step
         const { base, subject, commit } = step.value
-        const excesses = await checkBudget(writer, held, base)
-        const leave = await answerForExcess(writer, excesses, cause, subject, now())
-        if (!leave.ok) return leave
         const { actor, reason } = cause
         await recordChange(writer, { actor, reason, action: 'placement.apply', subject }, now())
         what = subject
-        const forced = excesses.length > 0 ? { forced: true as const } : {}
-        return parsed({ base: { ...base, ...forced }, notes: [`plan ${plan}: ${subject}`], commit })
+        return parsed({ base, notes: [`plan ${plan}: ${subject}`], commit })
       },
       rollout.begin,
       now(),
@@ -190,13 +181,14 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
     const isDue =
       planned.change !== change ||
       planned.of !== of ||
+      planned.epoch !== epoch ||
       monotonicNow() - planned.at > BASE_REVIEW_MS ||
       // These last until a base is out: one that was refused would be planned by every run, for the same refusal.
-      (planned.refusal === '' && (somethingFormerExpires() || isSignedByFormerKey()))
+      (planned.refusal.length === 0 && (somethingFormerExpires() || isSignedByFormerKey()))
     if (!isDue) return
     if (!(await areRoutersKnown())) return
-    const base = await publisher.publishBase(readInputs, epoch, now(), rollout.begin)
-    planned = { change, of, at: monotonicNow(), refusal: base.ok ? '' : formatProblems(base.problems) }
+    const base = await publisher.publishBase(epoch, now(), rollout.begin)
+    planned = { change, of, epoch, at: monotonicNow(), refusal: base.ok ? [] : base.problems }
   }
 
   /** To be taken up by the next run that gets so far. What goes wrong is for who asked, and keeps no other from its turn. */
@@ -233,13 +225,18 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
       if (!isFree || published.wave()) return
       const halt = await store.get(HALTS, HALT_KEY)
       if (halt) {
-        throw new Error(
+        throw new HeldBack(
           `no base is published: ${halt.reason}; look, and resume (\`cellplane topology resume\`)`,
         )
       }
       if (!cells.some(({ cell }) => cell.state === 'active' && cell.role === 'serving')) return
       await publishWhenDue(cells, change, epoch)
-      if (planned.refusal !== '') throw new Error(`the base cannot be published: ${planned.refusal}`)
+      if (planned.refusal.length === 0) return
+      const why = `the base cannot be published: ${formatProblems(planned.refusal)}`
+      // Beyond the budget it waits for an operator's leave; any other refusal is something to repair.
+      throw planned.refusal.every(({ code }) => code === 'BUDGET_EXCEEDED')
+        ? new HeldBack(why)
+        : new Error(why)
     },
     /** Whether the base that is planned last has this change, or was refused with it. */
     hasTakenUp: (change: number): boolean => planned.change >= change,

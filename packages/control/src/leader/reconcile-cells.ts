@@ -5,17 +5,13 @@
  * does not keep the next base from being published for all.
  */
 import { type Cell, formatProblems, type Parsed } from '@cellplane/contract'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import type { Timing } from '../config.ts'
 import type { Observations } from '../health/observations.ts'
 import { inState, planLifecycle } from '../registry/plan-lifecycle.ts'
 import { CELLS, HALT_KEY, HALTS, type StoredCell } from '../store/collections.ts'
 import { intact, type Store, type StoreWriter } from '../store/store.ts'
-import { readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { checkGrant } from '../topology/force-grant.ts'
-import { type BasePlan, planBase } from '../topology/plan-base.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
 import type { HeldBase } from '../topology/published.ts'
 
 /** A refused activation is tried again when anything else changed, or after this: planning costs a second at 1,000 cells. */
@@ -23,7 +19,7 @@ const ACTIVATION_RETRY_MS = 30_000
 
 export type CellReconcilerOptions = {
   store: Store
-  fleet: FleetFile
+  planner: BasePlanner
   timing: Timing
   observations: Observations
   now: () => number
@@ -32,13 +28,12 @@ export type CellReconcilerOptions = {
 export type CellReconciler = ReturnType<typeof createCellReconciler>
 
 export function createCellReconciler(options: CellReconcilerOptions) {
-  const { store, fleet, timing, observations, now } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { store, planner, timing, observations, now } = options
   let emptySince = new Map<string, number>()
   let waiting = new Map<string, string>()
   let refusedActivation = { of: '', at: 0, why: '' }
 
-  async function reconcile(writer: StoreWriter, base: HeldBase | null, epoch: number): Promise<StoredCell[]> {
+  async function reconcile(writer: StoreWriter, base: HeldBase | null): Promise<StoredCell[]> {
     const at = now()
     const stored = new Map<string, StoredCell>()
     for (const before of intact(await writer.list(CELLS))) {
@@ -72,7 +67,7 @@ export function createCellReconciler(options: CellReconcilerOptions) {
         to === 'ready' ? 'its host runs it and it answers' : 'routers left it and it holds no work'
       await step(cell, `cell.${to}`, to, reason)
     }
-    for (const cell of await placeable(writer, cells(), plan.activations, base, epoch, at)) {
+    for (const cell of await placeable(writer, cells(), plan.activations, base, at)) {
       await step(cell, 'cell.activate', 'active', 'it is ready')
     }
     return [...stored.values()]
@@ -84,7 +79,6 @@ export function createCellReconciler(options: CellReconcilerOptions) {
     cells: Cell[],
     ready: Cell[],
     base: HeldBase | null,
-    epoch: number,
     at: number,
   ): Promise<Cell[]> {
     if (ready.length === 0) return []
@@ -98,22 +92,12 @@ export function createCellReconciler(options: CellReconcilerOptions) {
       for (const cell of ready) waiting.set(cell.id, refusedActivation.why)
       return []
     }
-    const inputs = await readBaseInputs(writer, fleet, cells)
-    const tryWith = async (active: Cell[]): Promise<Parsed<BasePlan>> => {
+    const planning = await planner.read(writer, cells)
+    const tryWith = async (active: Cell[]): Promise<Parsed<void>> => {
       const ids = new Set(active.map((cell) => cell.id))
       const wished = cells.map((cell) => (ids.has(cell.id) ? inState(cell, 'active', at) : cell))
-      const plan = planBase({
-        fleet,
-        cells: wished,
-        ...inputs,
-        current: base?.document ?? null,
-        epoch,
-        now: at,
-        bounds: 'keep',
-      })
-      if (!plan.ok) return plan
-      const leave = await checkGrant(writer, await checkBudget(writer, base, plan.value.base), at)
-      return leave.ok ? plan : leave
+      const plan = planning.plan({ cells: wished, bounds: 'keep' })
+      return plan.ok ? planning.checkLeave(plan.value.base) : plan
     }
     const together = await tryWith(ready)
     if (together.ok) return ready
@@ -139,8 +123,7 @@ export function createCellReconciler(options: CellReconcilerOptions) {
 
   return {
     /** The registry afterwards. Throws what the store throws. */
-    run: (base: HeldBase | null, epoch: number): Promise<StoredCell[]> =>
-      store.write((writer) => reconcile(writer, base, epoch)),
+    run: (base: HeldBase | null): Promise<StoredCell[]> => store.write((writer) => reconcile(writer, base)),
     /** Cell → why it does not advance, as of the last run. */
     whyWaiting: (cell: string): string | undefined => waiting.get(cell),
     forget(): void {

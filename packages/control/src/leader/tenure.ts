@@ -4,6 +4,7 @@
  * First it finds out what was published and registers what the fleet file declares. Then it reconciles, once a second
  * and whenever something changed, in one order, one step at a time:
  *
+ *     epoch     what routers and hosts have   → a new one, when the store turns out to be an older copy
  *     cells     hosts' reports and due steps  → registry
  *     base      registry, overrides, tenants  → placement, signed and published
  *     quarantine what routers saw of tenants  → who is in quarantine
@@ -32,19 +33,24 @@ import { forgetSilent } from '../routers/forget-silent.ts'
 import { CELLS, HOSTS, ORDERS, ROUTERS, type StoredCell } from '../store/collections.ts'
 import { intact, NotLeader, type Store, StoreRowInvalid, StoreUnavailable } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
 import type { ForcibleCause } from '../topology/force-grant.ts'
+import { beginEpoch, describeForgotten, findForgotten, type HeldElsewhere } from '../topology/older-store.ts'
 import { isSameMarks } from '../topology/plan-overlay.ts'
 import type { Published } from '../topology/published.ts'
 import type { PublishedFiles } from '../topology/published-files.ts'
 import type { Publisher } from '../topology/publisher.ts'
 import { recoverTopology } from '../topology/recover.ts'
-import type { Automation } from './automation.ts'
+import { type Automation, HeldBack } from './automation.ts'
 import { startLoop } from './loop.ts'
 import { type BaseRequest, createBaseReconciler } from './reconcile-bases.ts'
 import type { CellReconciler } from './reconcile-cells.ts'
 
 /** An overlay that says nothing new still says that the control plane lives. Two chances within the time that marks count for. */
 const OVERLAY_HEARTBEAT_MS = (TOPOLOGY_TTL_SECONDS * 1000) / 2
+
+/** Reports come once a second: whoever runs has been heard by then. */
+const ROUTERS_HEARD_MS = 2_500
 
 /** Who is to be forgotten was silent for a day; an hour more or less is nothing, and to look is to read every row. */
 const FORGET_EVERY_MS = 3_600_000
@@ -55,6 +61,7 @@ const SETTLE_MS_MAX = 15_000
 export type TenureParts = {
   config: ControlConfig
   store: Store
+  planner: BasePlanner
   published: Published
   files: PublishedFiles
   publisher: Publisher
@@ -73,6 +80,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   const {
     config,
     store,
+    planner,
     published,
     files,
     publisher,
@@ -85,10 +93,12 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   const { fleet } = config
   const healthMarks = createHealthMarks({ fleet, store, observations, automation, now })
   const bases = createBaseReconciler({
-    ...{ store, published, publisher, fleet, now },
+    ...{ store, planner, published, publisher, fleet, now },
     routers: observations.routers,
   })
+  const beganAt = monotonicNow()
   let epoch: number | undefined
+  let knewRouters = false
   let cells: StoredCell[] = []
   /** Counts changes by the API. */
   let changes = 0
@@ -117,6 +127,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       now: now(),
     })
     healthMarks.inherit(published.overlay())
+    knewRouters = (await store.count(ROUTERS)) > 0
     await store.write(async (writer) => {
       const registered = intact(await writer.list(CELLS))
       for (const { action, stored } of planDeclarations(fleet, registered, config.defaultHost, now())) {
@@ -133,23 +144,55 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     return recovered
   }
 
-  async function reconcileCells(): Promise<void> {
+  function* heldElsewhere(): Iterable<HeldElsewhere> {
+    const known = { base: published.base() ?? undefined, overlay: published.overlay() ?? undefined }
+    for (const { router, base, overlay } of observations.routers.held()) {
+      const who = `router "${router}"`
+      if (base) yield { who, kind: 'base', held: base, known: known.base }
+      if (overlay) yield { who, kind: 'overlay', held: overlay, known: known.overlay }
+    }
+    for (const { host, order } of observations.hosts.obeyed()) {
+      const current = orders.get(host)
+      if (order && current) yield { who: `host "${host}"`, kind: 'order', held: order, known: current }
+    }
+  }
+
+  async function reconcileEpoch(): Promise<void> {
     epoch ??= await begin()
-    cells = await parts.cellReconciler.run(published.base(), epoch)
+    const forgotten = findForgotten(heldElsewhere())
+    // What is of an older epoch than this one is refused by nobody any more, whatever its version.
+    if (!forgotten || forgotten.held.epoch < epoch) return
+    const next = forgotten.held.epoch + 1
+    const reason = describeForgotten(forgotten)
+    await store.write((writer) => beginEpoch(writer, { fleet: fleet.fleet, epoch: next, reason, now: now() }))
+    epoch = next
+  }
+
+  /** Not before routers had the time to say what they have, which the store may have forgotten; unless it knew of none. */
+  function mayPublish(): boolean {
+    const base = published.base()
+    if (monotonicNow() - beganAt > ROUTERS_HEARD_MS || base === null) return true
+    // A store that was found to be an older copy does not know its routers either.
+    return base.epoch === epoch && !knewRouters
+  }
+
+  async function reconcileCells(): Promise<void> {
+    if (epoch === undefined) return
+    cells = await parts.cellReconciler.run(published.base())
     observations.watch(cells.map((stored) => stored.cell))
   }
 
   async function reconcileBase(): Promise<void> {
-    if (epoch !== undefined) await bases.run(cells, changes, epoch)
+    if (epoch !== undefined && mayPublish()) await bases.run(cells, changes, epoch)
   }
 
   async function reconcileOverlay(): Promise<void> {
     const base = published.base()
-    if (!base || epoch === undefined) return
+    if (!base || epoch === undefined || !mayPublish()) return
     const current = published.overlay()
     const marks = current?.overlay.unhealthy ?? []
     const registry = cells.map((stored) => stored.cell)
-    const unhealthy = await healthMarks.plan(registry, current)
+    const unhealthy = await healthMarks.plan(registry, base, current)
     const entries = current?.overlay.quarantined ?? []
     const known = quarantines.current()
     const quarantined = known ? overlayEntries(known, base.document) : entries
@@ -210,7 +253,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       for (const router of routers) await writer.put(ROUTERS, router.router, router)
       for (const host of hosts) await writer.put(HOSTS, host.host, host)
       if (isForgetDue) await forgetSilent(writer, now())
-      await tenants.save(writer)
+      await tenants.save(writer, now())
     })
     if (isForgetDue) forgotAt = monotonicNow()
   }
@@ -221,7 +264,9 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       await run()
       automation.report(part, null)
     } catch (error) {
-      if (!(error instanceof NotLeader)) automation.report(part, (error as Error).message)
+      if (error instanceof NotLeader) return
+      const kind = error instanceof HeldBack ? 'freeze' : 'problem'
+      automation.report(part, (error as Error).message, kind)
     }
   }
 
@@ -229,6 +274,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     intervalMs: config.timing.reconcile_ms,
     signal,
     async run() {
+      await step('epoch', reconcileEpoch)
       await step('cells', reconcileCells)
       await step('base', reconcileBase)
       await step('quarantine', () => quarantines.reconcile())
@@ -248,8 +294,8 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     if (signal.aborted) {
       throw new NotLeader(`the lease went to another replica before ${what} was taken up; ask that one`)
     }
-    const { reason } = automation.view()
-    const why = reason === '' ? 'the step before it failed' : reason
+    const { reason, problems } = automation.view()
+    const why = [...problems, reason].filter((text) => text !== '').join('; ') || 'the step before it failed'
     throw new StoreUnavailable(
       `${what} was not taken up, and will not be: ${why}; ask again once that is over`,
     )

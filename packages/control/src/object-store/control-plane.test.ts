@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { startTestPostgres, type TestPostgres } from '@cellplane/postgres'
+import { CREDENTIALS, REGION, type S3Server, startS3Server } from '@cellplane/testing/s3-server'
 import type { ControlFixture } from '../fixtures/control-fixture.ts'
-import { CREDENTIALS, REGION, type S3Server, startS3Server } from '../fixtures/s3-server.ts'
 import { createFixtureFor } from '../fixtures/test-databases.ts'
 
 let postgres: TestPostgres
@@ -42,19 +42,19 @@ test('the objects are the documents that routers are given, before and after a r
   )
 })
 
-test('a store that is down is told as a reason, and everything else is published', async (t) => {
+test('a store that is down is a problem and no freeze, and everything else is published', async (t) => {
   const s3 = await startS3Server('topologies')
   const fixture = await createFixtureFor(t, postgres)
   const changes = await publishTo(s3, fixture)
   await s3.stop()
   await fixture.startCells()
   await fixture.start(changes)
-  await fixture.waitFor('the reason', async () => {
+  const { automation } = await fixture.waitFor('the problem', async () => {
     const found = await fixture.status()
-    return (
-      /not published as objects: PUT http:\S+ failed/.test(found.automation.reason) && found.base && found
-    )
+    const { problems } = found.automation
+    return /not published as objects: PUT http:\S+ failed/.test(problems.join()) && found.base && found
   })
+  assert.deepEqual([automation.is_frozen, automation.reason], [false, ''])
   assert.equal((await fixture.call('getBase', { role: 'router' })).status, 200)
   const answer = await fixture.call('quarantineTenant', {
     params: { tenant: 'acme' },

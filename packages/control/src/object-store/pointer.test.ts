@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Pointer, planPointer, referTo } from './pointer.ts'
+import type { TopologyPointer } from '@cellplane/contract'
+import { planPointer, referTo } from './pointer.ts'
 
 const at = (kind: 'base' | 'overlay', [epoch, version]: Version) =>
   referTo('p', kind, { epoch, version, text: `${kind} ${epoch}.${version}` })
-const pointer = (base: Version, overlay: Version | null, fleet = 'test'): Pointer => ({
+const pointer = (base: Version, overlay: Version | null, fleet = 'test'): TopologyPointer => ({
   format: 1,
   fleet,
   base: at('base', base),
   overlay: overlay && at('overlay', overlay),
 })
-const planOver = (found: Pointer, ours: Pointer) => {
+const planOver = (found: TopologyPointer, ours: TopologyPointer) => {
   const plan = planPointer(JSON.stringify(found), ours)
   return plan.ok ? plan.value : plan.problems[0]?.message
 }

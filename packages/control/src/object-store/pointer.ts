@@ -1,43 +1,22 @@
 /**
- * The pointer, `current.json`: which objects are the current documents. Pure.
- *
- * Documents are written once and never changed, so whoever reads needs one small object to know what is new. It carries no
- * signature: it can be forged only by who may write to the bucket, and what it names is signed and has an age, so the
- * worst that a forged one does is to withhold news.
+ * Whether the pointer that stands in the store is to be replaced by ours. Pure. What a pointer is: the contract's
+ * `topology/pointer.ts`.
  *
  * It never goes back. One that names something newer than what this control plane has was written by a control plane of
  * a newer epoch, or by one that leads meanwhile, and this one is to leave it alone.
  */
 import { createHash } from 'node:crypto'
 import {
-  fleetNameSchema,
+  type DocumentReference,
+  documentKey,
+  isNewerReference as isNewer,
   type Parsed,
   parsed,
-  parseWith,
+  parseTopologyPointer,
   problem,
   refused,
-  versionSchema,
+  type TopologyPointer,
 } from '@cellplane/contract'
-import { int, strictObject, text } from '@cellplane/contract/schema'
-import * as v from 'valibot'
-
-const referenceSchema = strictObject({
-  epoch: versionSchema,
-  version: versionSchema,
-  /** The object's key, whole. */
-  key: text(1, 1024),
-  /** Of its bytes, hexadecimal. */
-  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-  bytes: int(1),
-})
-const pointerSchema = strictObject({
-  format: v.literal(1),
-  fleet: fleetNameSchema,
-  base: referenceSchema,
-  overlay: v.nullable(referenceSchema),
-})
-export type DocumentReference = v.InferOutput<typeof referenceSchema>
-export type Pointer = v.InferOutput<typeof pointerSchema>
 
 /** `text` is the document, byte for byte. */
 export function referTo(
@@ -46,7 +25,7 @@ export function referTo(
   { epoch, version, text }: { epoch: number; version: number; text: string },
 ): DocumentReference {
   const sha256 = createHash('sha256').update(text).digest('hex')
-  const key = `${prefix}/${kind}/${epoch}.${version}.json`
+  const key = documentKey(prefix, kind, { epoch, version })
   return { epoch, version, key, sha256, bytes: Buffer.byteLength(text) }
 }
 
@@ -54,9 +33,9 @@ export function referTo(
 export type PointerPlan = 'write' | 'same'
 
 /** `found` is what stands there, as text; undefined when nothing does. Problems say why it is to be left alone. */
-export function planPointer(found: string | undefined, ours: Pointer): Parsed<PointerPlan> {
+export function planPointer(found: string | undefined, ours: TopologyPointer): Parsed<PointerPlan> {
   if (found === undefined) return parsed('write')
-  const theirs = parsePointer(found)
+  const theirs = parseTopologyPointer(found)
   if (!theirs.ok) {
     const why = `it is no pointer of cellplane (${theirs.problems[0]?.message}); look who else writes there, and remove it`
     return refused(problem('INVALID_VALUE', '', why))
@@ -73,18 +52,6 @@ export function planPointer(found: string | undefined, ours: Pointer): Parsed<Po
     return refused(fenced('overlay', overlay, ours.overlay))
   }
   return parsed(isSame(base, ours.base) && isSame(overlay, ours.overlay) ? 'same' : 'write')
-}
-
-function parsePointer(found: string): Parsed<Pointer> {
-  try {
-    return parseWith(pointerSchema, JSON.parse(found))
-  } catch (error) {
-    return refused(problem('INVALID_JSON', '', (error as Error).message))
-  }
-}
-
-function isNewer(one: DocumentReference, other: DocumentReference): boolean {
-  return one.epoch > other.epoch || (one.epoch === other.epoch && one.version > other.version)
 }
 
 function isSame(one: DocumentReference | null, other: DocumentReference | null): boolean {

@@ -1,12 +1,12 @@
-/** Publishing as objects, against a store that checks signatures and conditions (fixtures/s3-server.ts). */
+/** Publishing as objects, against a store that checks signatures and conditions (testing/s3-server.ts). */
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { CREDENTIALS, REGION, type S3Server, signatureOf, startS3Server } from '@cellplane/testing/s3-server'
 import { createBell } from '../bell.ts'
 import { waitFor } from '../fixtures/control-fixture.ts'
-import { CREDENTIALS, REGION, type S3Server, signatureOf, startS3Server } from '../fixtures/s3-server.ts'
 import { etagOf, type HeldBase, type HeldOverlay, type Published } from '../topology/published.ts'
 import { publishObjects } from './publish-objects.ts'
 import { createS3Store } from './s3.ts'
@@ -136,13 +136,18 @@ test('failures are counted and told, the newest is written when they cease, and 
   assert.match(one.reasons[0] ?? '', /was answered 503 SlowDown; it is tried again/)
 })
 
-test('a store that ignores conditions is not trusted with versions', async (t) => {
-  s3.ignoresConditions = true
-  const one = startPublishing(t)
-  one.show('base', 1, 1)
-  await waitFor('the reason', () => /expected conditional writes/.test(one.reason ?? ''))
-  assert.deepEqual([...s3.objects.keys()], [`${PREFIX}/conditional-writes`])
-})
+for (const [ignores, lacking] of [
+  ['all', /expected conditional writes \(If-None-Match\)/],
+  ['if-match', /expected conditional writes \(If-Match\)/],
+] as const) {
+  test(`a store that ignores conditions (${ignores}) is not trusted with versions`, async (t) => {
+    s3.ignores = ignores
+    const one = startPublishing(t)
+    one.show('base', 1, 1)
+    await waitFor('the reason', () => lacking.test(one.reason ?? ''))
+    assert.deepEqual([...s3.objects.keys()], [`${PREFIX}/conditional-writes`])
+  })
+}
 
 test('a wrong secret is refused by the store, and stands in no reason; the right one is taken without a restart', async (t) => {
   const wrong = { ...CREDENTIALS, secret_access_key: 'wrong-secret-access-key' }

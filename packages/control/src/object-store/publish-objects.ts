@@ -11,17 +11,17 @@
  *                                           └──(failed)──▶ waiting ──(backoff is over)──▶ writing the newest
  *
  * Nothing queues up: what was published while it wrote or waited is passed over for what is newest. A failure is counted
- * and told as a reason of the automation; publishing by HTTP, push and files goes on.
+ * and told as a problem; publishing by HTTP, push and files goes on.
  *
  * All safety is in the conditions, so it asks the store first whether it keeps them: older ones take them for
  * headers that they do not know, and overwrite.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { formatProblems } from '@cellplane/contract'
+import { type DocumentReference, formatProblems, pointerKey, type TopologyPointer } from '@cellplane/contract'
 import type { Automation } from '../leader/automation.ts'
 import type { HeldDocument, Published } from '../topology/published.ts'
-import type { ObjectStore } from './object-store.ts'
-import { type DocumentReference, type Pointer, planPointer, referTo } from './pointer.ts'
+import type { ObjectStore, WriteCondition } from './object-store.ts'
+import { planPointer, referTo } from './pointer.ts'
 
 /** Doubling from the first to the last, each wait drawn from [half, whole]. */
 const BACKOFF_MS = { first: 500, last: 60_000 }
@@ -32,7 +32,7 @@ const IDLE_MS = 30_000
 /** Between reading the pointer and writing it, another may write. Who loses so often in a row waits with the backoff. */
 const POINTER_TRIES_MAX = 3
 
-/** What the automation's reasons call it. */
+/** What the log calls it. */
 const PART = 's3'
 
 export type ObjectPublishing = {
@@ -80,17 +80,20 @@ function createWriter({ store, fleet, prefix }: ObjectPublishing, signal: AbortS
   /** Keys of what is known to be there. The newest of each kind: nothing else is asked for again. */
   const there = new Map<string, DocumentReference>()
 
-  /** The store is asked twice to write what must be absent, and has to refuse once. */
+  /**
+   * The store is asked twice to write what must be absent, and has to refuse once; then to replace what has another tag than
+   * it has, and has to refuse. There are stores that keep the one condition and have never heard of the other.
+   */
   async function checkStore(): Promise<void> {
     if (isStoreChecked) return
     const key = `${prefix}/conditional-writes`
-    const write = () =>
-      store.write(key, 'cellplane checks that this is written once\n', { is: 'absent' }, signal)
-    if ((await write()) && (await write())) {
-      throw new Error(
-        'the store overwrites what it was asked to write only if absent; expected conditional writes (If-None-Match); ' +
-          'use a store that has them, or two control planes could undo each other',
-      )
+    const write = (condition: WriteCondition) =>
+      store.write(key, 'cellplane checks that this is written once\n', condition, signal)
+    if ((await write({ is: 'absent' })) && (await write({ is: 'absent' }))) {
+      throw lacks('overwrites what it was asked to write only if absent', 'If-None-Match')
+    }
+    if (await write({ is: 'tag', tag: '"another"' })) {
+      throw lacks('replaces what has changed since it was read', 'If-Match')
     }
     isStoreChecked = true
   }
@@ -117,13 +120,13 @@ function createWriter({ store, fleet, prefix }: ObjectPublishing, signal: AbortS
 
   return async (base: HeldDocument, overlay: HeldDocument | null): Promise<void> => {
     await checkStore()
-    const pointer: Pointer = {
+    const pointer: TopologyPointer = {
       format: 1,
       fleet,
       base: await writeDocument('base', base),
       overlay: overlay && (await writeDocument('overlay', overlay)),
     }
-    const key = `${prefix}/current.json`
+    const key = pointerKey(prefix)
     for (let tries = 0; tries < POINTER_TRIES_MAX; tries++) {
       const found = await store.read(key, signal)
       const plan = planPointer(found?.text, pointer)
@@ -134,4 +137,11 @@ function createWriter({ store, fleet, prefix }: ObjectPublishing, signal: AbortS
     }
     throw new Error(`${key} was changed by another ${POINTER_TRIES_MAX} times while it was to be written`)
   }
+}
+
+function lacks(what: string, header: string): Error {
+  return new Error(
+    `the store ${what}; expected conditional writes (${header}); use a store that has them, or two control planes could undo ` +
+      'each other',
+  )
 }

@@ -1,15 +1,13 @@
 /**
  * S3, and what speaks its API: PUT and GET of whole objects, with the conditional writes that S3 has since 2024
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), requests signed by Signature Version 4.
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), requests signed.
  *
- * The body's hash is part of what is signed, so a body that was changed on the way is refused by the store. The bucket is
- * in the path, which every store of the kind understands. Retrying is left to who calls: it knows what is newer meanwhile.
+ * Retrying is left to who calls: it knows what is newer meanwhile.
  */
-import { createHash } from 'node:crypto'
 import { formatProblems, TOPOLOGY_BYTES_MAX } from '@cellplane/contract'
-import { AwsClient } from 'aws4fetch'
+import { objectUrl, prepareRequest } from '@cellplane/object-store'
 import type { ObjectStore, StoredObject, WriteCondition } from './object-store.ts'
-import { readS3Credentials, type S3Config } from './s3-config.ts'
+import type { S3Config } from './s3-config.ts'
 
 /** A base of 32 MB at 10 Mbit/s. A store that hangs holds up nothing but this publisher. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -21,8 +19,6 @@ const ERROR_BYTES_MAX = 16_384
 const CONDITION_FAILED: ReadonlySet<number> = new Set([404, 409, 412])
 
 export function createS3Store(config: S3Config): ObjectStore {
-  const root = `${config.endpoint.replace(/\/+$/, '')}/${config.bucket}`
-
   async function send(
     method: 'GET' | 'PUT',
     key: string,
@@ -30,35 +26,31 @@ export function createS3Store(config: S3Config): ObjectStore {
     body: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const credentials = await readS3Credentials(config.credentials_file)
-    if (!credentials.ok) throw new Error(formatProblems(credentials.problems))
-    const { access_key_id, secret_access_key, session_token } = credentials.value
-    const client = new AwsClient({
-      accessKeyId: access_key_id,
-      secretAccessKey: secret_access_key,
-      ...(session_token === undefined ? {} : { sessionToken: session_token }),
-      service: 's3',
-      region: config.region,
-    })
-    const signed = await client.sign(`${root}/${key}`, {
-      method,
-      headers: { ...headers, 'x-amz-content-sha256': sha256Hex(body ?? '') },
-      ...(body === undefined ? {} : { body }),
-    })
+    const prepared = await prepareRequest(config, { method, key, headers, body })
+    if (!prepared.ok) throw new Error(formatProblems(prepared.problems))
+    const { url, headers: signed } = prepared.value
     const limit = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
     try {
-      return await fetch(signed, { redirect: 'error', signal: limit })
+      return await fetch(url, {
+        method,
+        headers: signed,
+        body: body ?? null,
+        redirect: 'error',
+        signal: limit,
+      })
     } catch (error) {
       const { message, cause } = error as Error
       const why = cause instanceof Error ? cause.message : message
-      throw new Error(`${method} ${root}/${key} failed: ${why}`)
+      throw new Error(`${method} ${objectUrl(config, key)} failed: ${why}`)
     }
   }
 
   async function fail(method: string, key: string, response: Response): Promise<never> {
     const told = new TextDecoder().decode(await readBounded(response, ERROR_BYTES_MAX, true))
     const code = /<Code>([\w.]{1,128})<\/Code>/.exec(told)?.[1]
-    throw new Error(`${method} ${root}/${key} was answered ${response.status}${code ? ` ${code}` : ''}`)
+    throw new Error(
+      `${method} ${objectUrl(config, key)} was answered ${response.status}${code ? ` ${code}` : ''}`,
+    )
   }
 
   return {
@@ -88,10 +80,6 @@ export function createS3Store(config: S3Config): ObjectStore {
       return true
     },
   }
-}
-
-function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 /** What is beyond `bytesMax` is not read: thrown, or cut off. */

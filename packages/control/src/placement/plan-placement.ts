@@ -32,13 +32,12 @@ import {
 import { settingsOf } from '../registry/cell-settings.ts'
 import { inState } from '../registry/plan-lifecycle.ts'
 import type { StoredCell, StoredPlan } from '../store/collections.ts'
+import { type KnownTenant, LOAD_HOURS } from '../tenants/recent-requests.ts'
 import { boundedCells } from '../tenants/tenant-load.ts'
 import { tablesOf } from '../topology/plan-table.ts'
 import { type ObservedLoad, observedLoad } from './observed-load.ts'
 import { planMigrations } from './plan-migrations.ts'
 import { countPlaces, movedBy } from './table-moves.ts'
-
-export type KnownTenant = { tenant: string; is_registered: boolean; requests: number }
 
 export type Inventory = {
   fleet: FleetFile
@@ -132,6 +131,7 @@ export function planPlacement(inventory: Inventory, wish: PlacementWish, now: nu
     kind: wish.kind,
     base_version: current.version,
     moved: { ...moved.counts, of_places: result.table.length, of_homes: current.hash.buckets },
+    load_hours: LOAD_HOURS,
     traffic_share: requests === 0 ? null : touched.reduce((sum, one) => sum + one.requests, 0) / requests,
     tenants: {
       count: registeredTouched.length,
@@ -188,8 +188,9 @@ function changeOf(
       const note = 'stateful tenants stay where their data is; what is listed would have to migrate'
       return parsed({ result: unchanged, loads: null, notes: () => [note], drains: null })
     }
-    if (traffic.requests === 0) {
-      const note = 'no traffic was observed yet, so there is nothing to rebalance by'
+    // What is left of a month ago is no traffic.
+    if (traffic.requests < 1) {
+      const note = `no traffic was observed in the last ${LOAD_HOURS} h, so there is nothing to rebalance by`
       return parsed({ result: unchanged, loads: null, notes: () => [note], drains: null })
     }
     const result = rebalance({

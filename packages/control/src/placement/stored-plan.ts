@@ -15,23 +15,14 @@ import {
   type UnsignedTopologyBase,
 } from '@cellplane/contract'
 import type { PlacementPlan, PlacementWish } from '@cellplane/contract/api'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { settingsOf } from '../registry/cell-settings.ts'
 import { inState } from '../registry/plan-lifecycle.ts'
-import {
-  CELLS,
-  OVERRIDES,
-  PLAN_KEY,
-  PLANS,
-  type StoredCell,
-  TENANTS,
-  UNDO_KEY,
-  UNDOS,
-} from '../store/collections.ts'
+import { CELLS, PLAN_KEY, PLANS, type StoredCell, UNDO_KEY, UNDOS } from '../store/collections.ts'
 import { intact, type StoreReader, type StoreWriter } from '../store/store.ts'
-import { readReleased } from '../topology/base-inputs.ts'
+import { readTenantRequests } from '../tenants/recent-requests.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
 import { baseWithTable } from '../topology/base-with-table.ts'
-import type { BudgetCheck } from '../topology/budget-check.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
 import type { HeldBase } from '../topology/published.ts'
 import { inventoryOf, planPlacement } from './plan-placement.ts'
 
@@ -40,29 +31,26 @@ const PLAN_VALID_MS = 60 * 60_000
 
 const NAME_LENGTH = 12
 
-type Ground = { fleet: FleetFile; held: HeldBase; now: number }
+type Ground = { planner: BasePlanner; held: HeldBase; now: number }
 
 /** Stores the plan, if it would change anything, in place of the one before. */
 export async function makePlacementPlan(
   writer: StoreWriter,
   wish: PlacementWish,
-  { fleet, held, now }: Ground,
-  checkBudget: BudgetCheck,
+  { planner, held, now }: Ground,
 ): Promise<Parsed<PlacementPlan>> {
   const registered = intact(await writer.list(CELLS))
-  const overrides = intact(await writer.list(OVERRIDES))
-  const { rows } = await writer.list(TENANTS)
-  const tenants = rows.map(({ key, value }) => ({ tenant: key, ...value }))
+  const { ground, excesses } = await planner.read(writer, cellsOf(registered))
+  const { fleet, overrides } = ground
+  const tenants = await readTenantRequests(writer, now)
   const current = held.document
   const inventory = { fleet, registered, overrides, tenants, current }
   const planned = planPlacement(inventory, wish, now)
   if (!planned.ok) return planned
   const { stored, table, cells, view } = planned.value
-  const released = await readReleased(writer, fleet)
-  const choice = { fleet, cells, overrides, released, current, epoch: held.epoch, now }
-  const base = baseWithTable(choice, table)
+  const base = baseWithTable({ ...ground, cells, current }, table)
   if (!base.ok) return base
-  const exceeded = (await checkBudget(writer, held, base.value)).map(({ message }) => message)
+  const exceeded = (await excesses(base.value)).map(({ message }) => message)
   if (view.moved.places + view.moved.homes === 0) return parsed({ ...view, plan: null, exceeded })
   const of = hash(inventoryOf(inventory))
   const plan = hash(JSON.stringify([of, stored])).slice(0, NAME_LENGTH)
@@ -70,16 +58,18 @@ export async function makePlacementPlan(
   return parsed({ ...view, plan, exceeded })
 }
 
-/** The base that the plan comes to, and `commit`, which writes its cells: a refusal must leave the registry as it was. */
+/** The base that the plan comes to, within the budget or forced, and `commit`, which writes its cells: a refusal must leave the registry as it was. */
 export async function applyPlacementPlan(
   writer: StoreWriter,
   plan: string,
-  { fleet, held, epoch, now }: Ground & { epoch: number },
+  cause: ForcibleCause,
+  { planner, held, epoch, now }: Ground & { epoch: number },
 ): Promise<Parsed<{ base: UnsignedTopologyBase; subject: string; commit: () => Promise<void> }>> {
   const found = await readPlan(writer, plan, now)
   if (!found.ok) return found
   const registered = intact(await writer.list(CELLS))
-  const overrides = intact(await writer.list(OVERRIDES))
+  const { ground, answerFor } = await planner.read(writer, cellsOf(registered), epoch)
+  const { overrides } = ground
   const current = held.document
   if (hash(inventoryOf({ registered, overrides, current })) !== found.value.inventory) {
     const why = `cells, pins or the placement changed since plan ${plan} was made, so it would move something else than it said; make it anew and read it`
@@ -98,9 +88,9 @@ export async function applyPlacementPlan(
     return [{ ...stored, cell, settings: { ...settings, weight: said } }]
   })
   const after = new Map([...registered, ...changed].map(({ cell }) => [cell.id, cell]))
-  const released = await readReleased(writer, fleet)
-  const choice = { fleet, cells: [...after.values()], overrides, released, current, epoch, now }
-  const base = baseWithTable(choice, table.value)
+  const planned = baseWithTable({ ...ground, cells: [...after.values()], current }, table.value)
+  if (!planned.ok) return planned
+  const base = await answerFor(planned.value, cause, found.value.subject)
   if (!base.ok) return base
   const commit = async () => {
     for (const stored of changed) await writer.put(CELLS, stored.cell.id, stored)
@@ -148,5 +138,7 @@ async function readPlan(reader: StoreReader, plan: string, now: number) {
   const why = `plan ${plan} is of ${stored.at}, and a plan holds for an hour; make it anew and read it`
   return refused(problem('CONFLICT', 'path.plan', why))
 }
+
+const cellsOf = (registered: readonly StoredCell[]) => registered.map((stored) => stored.cell)
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex')

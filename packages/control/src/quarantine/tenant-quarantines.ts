@@ -97,7 +97,8 @@ export function createTenantQuarantines(options: TenantQuarantinesOptions) {
       })
       for (const rule of ['errors', 'crashes'] as const) {
         const why = plan.frozen.find((one) => one.rule === rule)?.reason
-        automation.report(`quarantine: ${rule}`, why === undefined ? null : `quarantine by ${rule}: ${why}`)
+        const reason = why === undefined ? null : `quarantine by ${rule}: ${why}`
+        automation.report(`quarantine: ${rule}`, reason, 'freeze')
       }
       const isSame =
         plan.quarantines.length === current.length && plan.quarantines.every((one, i) => one === current[i])

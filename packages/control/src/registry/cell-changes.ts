@@ -20,14 +20,13 @@ import { recordChange } from '../audit/audit.ts'
 import type { Observations } from '../health/observations.ts'
 import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
-import { type BaseInputs, readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
-import { planBase } from '../topology/plan-base.ts'
-import { planTable, type TableWish } from '../topology/plan-table.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
+import { planTable } from '../topology/plan-table.ts'
 import type { Published } from '../topology/published.ts'
 import { newCell } from './declare.ts'
-import { inState } from './plan-lifecycle.ts'
+import { placedByName } from './placed-by-name.ts'
+import { inState, onceReady } from './plan-lifecycle.ts'
 
 export type NewCell = {
   id?: string | undefined
@@ -44,6 +43,7 @@ export type Cause = { actor: string; reason: string }
 export type CellChangesOptions = {
   fleet: FleetFile
   defaultHost: string
+  planner: BasePlanner
   published: Published
   observations: Observations
   now: () => number
@@ -51,12 +51,8 @@ export type CellChangesOptions = {
 
 export type CellChanges = ReturnType<typeof createCellChanges>
 
-/** How many tenants a refusal names. */
-const TENANTS_NAMED_MAX = 5
-
 export function createCellChanges(options: CellChangesOptions) {
-  const { fleet, published, observations, now } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { fleet, planner, published, observations, now } = options
 
   async function add(writer: StoreWriter, wish: NewCell, cause: Cause): Promise<Parsed<StoredCell>> {
     const registered = intact(await writer.list(CELLS))
@@ -107,14 +103,13 @@ export function createCellChanges(options: CellChangesOptions) {
     const { is_evacuated: _marked, ...rest } = before
     const after = { ...rest, cell: inState(before.cell, step.value, now()) }
     if (event !== 'retire') {
-      const inputs = await readBaseInputs(writer, fleet, cells)
-      const check = event === 'drain' ? checkOverrides(before.cell, inputs.overrides) : parsed(undefined)
-      if (!check.ok) return check
+      const planning = await planner.read(writer, cells)
+      const why = event === 'drain' ? whyNotEmptied(before.cell, planning.ground.overrides) : undefined
+      if (why !== undefined) return refused(problem('CONFLICT', '', why))
       const changed = cells.map((cell) => (cell.id === id ? after.cell : cell))
-      const plan = planBase({ ...wishOf(changed, inputs), epoch: published.base()?.epoch ?? 1 })
+      const plan = planning.plan({ cells: changed, bounds: 'keep' })
       if (!plan.ok) return plan
-      const excesses = await checkBudget(writer, published.base(), plan.value.base)
-      const leave = await allowExcess(writer, excesses, cause, `${event} ${id}`, now())
+      const leave = await planning.allow(plan.value.base, cause, `${event} ${id}`)
       if (!leave.ok) return leave
     }
     await writer.put(CELLS, id, after)
@@ -134,16 +129,11 @@ export function createCellChanges(options: CellChangesOptions) {
     added: Cell,
   ): Promise<Parsed<unknown>> {
     const cells = registered.map((stored) => stored.cell)
-    const inputs = await readBaseInputs(writer, fleet, [...cells, added])
-    const ready = (cell: Cell) =>
-      cell.state === 'provisioning' || cell.state === 'ready' ? inState(cell, 'active', now()) : cell
-    const plan = planTable(wishOf([...cells, added].map(ready), inputs))
-    return plan.ok || !planTable(wishOf(cells.map(ready), inputs)).ok ? parsed(undefined) : plan
-  }
-
-  function wishOf(cells: readonly Cell[], inputs: BaseInputs): TableWish {
-    const current = published.base()?.document ?? null
-    return { fleet, cells, ...inputs, current, now: now(), bounds: 'keep' }
+    const { ground } = await planner.read(writer, [...cells, added])
+    const place = (registry: readonly Cell[]) =>
+      planTable({ ...ground, cells: registry.map((cell) => onceReady(cell, now())), bounds: 'keep' })
+    const plan = place([...cells, added])
+    return plan.ok || !place(cells).ok ? parsed(undefined) : plan
   }
 
   function checkRoom(registered: readonly StoredCell[], id: string): Problem[] {
@@ -194,14 +184,9 @@ function checkDatabase(registered: readonly StoredCell[], url: string | undefine
   return [problem('STORES_SHARED', 'database_url', why)]
 }
 
-/** An override keeps sending its tenant to the cell, whatever the table says: such a cell would never be empty. */
-function checkOverrides(cell: Cell, overrides: readonly Override[]): Parsed<undefined> {
-  const bound = overrides.filter((override) => override.cells.includes(cell.slot))
-  if (bound.length === 0) return parsed(undefined)
-  const named = bound.slice(0, TENANTS_NAMED_MAX).map((override) => override.tenant)
-  const more = bound.length > named.length ? ' and others' : ''
-  const pins = bound.every((override) => override.reason === 'pin')
-  const remedy = pins ? 'unpin them first' : 'a stateful tenant leaves its home only by a migration'
-  const why = `cell "${cell.id}" is the cell of ${bound.length} tenants by name (${named.join(', ')}${more}); ${remedy}`
-  return refused(problem('CONFLICT', '', why))
+function whyNotEmptied(cell: Cell, overrides: readonly Override[]): string | undefined {
+  const placed = placedByName([cell.slot], overrides)
+  if (!placed) return undefined
+  const remedy = placed.arePins ? 'unpin them first' : 'a stateful tenant leaves its home only by a migration'
+  return `cell "${cell.id}" is the cell of ${placed.count} tenants by name (${placed.names}); ${remedy}`
 }

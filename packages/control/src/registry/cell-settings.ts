@@ -23,12 +23,9 @@ import { recordChange } from '../audit/audit.ts'
 import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
 import { describeCrowded } from '../tenants/tenant-load.ts'
-import { readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
-import { planBase } from '../topology/plan-base.ts'
-import type { Published } from '../topology/published.ts'
-import { inState } from './plan-lifecycle.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
+import { onceReady } from './plan-lifecycle.ts'
 
 /** What is left out stays; a ceiling that is null is taken off. */
 export type CellWish = {
@@ -44,9 +41,7 @@ export function settingsOf({ cell, settings }: StoredCell): NonNullable<StoredCe
 
 export type SetCell = ReturnType<typeof createCellSettings>
 
-export function createCellSettings(fleet: FleetFile, published: Published, now: () => number) {
-  const checkBudget = createBudgetCheck(fleet)
-
+export function createCellSettings(fleet: Pick<FleetFile, 'kind'>, planner: BasePlanner, now: () => number) {
   async function check(
     writer: StoreWriter,
     before: readonly Cell[],
@@ -55,18 +50,12 @@ export function createCellSettings(fleet: FleetFile, published: Published, now: 
     cause: ForcibleCause,
     subject: string,
   ): Promise<Parsed<void>> {
-    const held = published.base()
+    const planning = await planner.read(writer, after)
     // Before the first placement there is nothing to move; what cannot be placed then is told of cells that wait.
-    if (!held) return parsed(undefined)
-    const inputs = await readBaseInputs(writer, fleet, after)
-    const planOf = (cells: readonly Cell[]) =>
-      planBase({
-        ...{ fleet, cells, ...inputs, current: held.document, epoch: held.epoch, now: now() },
-        bounds: 'best-effort',
-      })
-    const plan = planOf(after)
+    if (!planning.held) return parsed(undefined)
+    const plan = planning.plan({ cells: after, bounds: 'best-effort' })
     if (!plan.ok) return plan
-    const formerly = planOf(before)
+    const formerly = planning.plan({ cells: before, bounds: 'best-effort' })
     const { crowded } = plan.value
     if (excessOf(crowded) > (formerly.ok ? excessOf(formerly.value.crowded) : 0)) {
       const problems = crowded.map((one) => {
@@ -78,7 +67,7 @@ export function createCellSettings(fleet: FleetFile, published: Published, now: 
     }
     // One that is not placed yet moves nobody; what its activation exceeds is checked then.
     if (!isPlaced) return parsed(undefined)
-    return allowExcess(writer, await checkBudget(writer, held, plan.value.base), cause, subject, now())
+    return planning.allow(plan.value.base, cause, subject)
   }
 
   return async function set(
@@ -101,10 +90,7 @@ export function createCellSettings(fleet: FleetFile, published: Published, now: 
     const stored = { ...before, cell, settings: { ...settings, weight: wish.weight ?? settings.weight } }
     const subject = `${id}: ${describeChange(before.cell, cell)}`
     // One that is on its way is placed as soon as it is ready: what it could not be placed with is told now.
-    const asPlaced = (one: Cell) =>
-      one.id === id && (one.state === 'provisioning' || one.state === 'ready')
-        ? inState(one, 'active', now())
-        : one
+    const asPlaced = (one: Cell) => (one.id === id ? onceReady(one, now()) : one)
     const cells = registered.map((one) => one.cell)
     const changed = cells.map((one) => (one.id === id ? cell : one))
     const leave =

@@ -29,7 +29,7 @@ export function planDeclarations(
     const before = byId.get(declared.id)
     if (before) {
       const stored = redeclared(fleet, before, declared)
-      return JSON.stringify(stored) === JSON.stringify(before) ? [] : [{ action: 'cell.redeclare', stored }]
+      return canonicalJson(stored) === canonicalJson(before) ? [] : [{ action: 'cell.redeclare', stored }]
     }
     const slot = nextFreeSlot(used)
     used.push(slot)
@@ -69,6 +69,7 @@ export function newCell(
       price_per_hour: declared.price_per_hour,
     },
     database_url: declared.database_url,
+    registered_at: new Date(now).toISOString(),
   }
 }
 

@@ -67,6 +67,11 @@ export function inState(cell: Cell, state: CellState, now: number): Cell {
   return { ...cell, state, state_since: new Date(now).toISOString() }
 }
 
+/** The cell as it is placed once it is ready: what it cannot be placed with is told while somebody asks for it. */
+export function onceReady(cell: Cell, now: number): Cell {
+  return cell.state === 'provisioning' || cell.state === 'ready' ? inState(cell, 'active', now) : cell
+}
+
 function advance(plan: LifecyclePlan, cell: Cell, event: CellEvent, facts: CellFacts): CellState | undefined {
   const step = transition(cell.state, event, facts)
   if (step.ok) {

@@ -9,22 +9,20 @@
  * asked with a force that means both, since who gives up a zone has no choice of when.
  */
 import { type Cell, type Override, type Parsed, parsed, problem, refused } from '@cellplane/contract'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { type CellEvent, transition } from '@cellplane/core'
 import { recordChange } from '../audit/audit.ts'
 import type { Observations } from '../health/observations.ts'
 import { CELLS, type StoredCell } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
-import { readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
-import { planBase } from '../topology/plan-base.ts'
+import type { BasePlanner } from '../topology/base-planner.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
 import type { Published } from '../topology/published.ts'
+import { placedByName } from './placed-by-name.ts'
 import { inState } from './plan-lifecycle.ts'
 
 export type ZoneChangesOptions = {
-  fleet: FleetFile
-  published: Published
+  planner: BasePlanner
+  published: Pick<Published, 'base'>
   observations: Pick<Observations, 'factsOf'>
   /** Requests a second by cell id, as routers count them; null when nobody knows. */
   requestRates: () => Promise<ReadonlyMap<string, number> | null>
@@ -36,12 +34,8 @@ export type ZoneChange = { cells: string[]; capacity: string }
 
 export type ZoneChanges = ReturnType<typeof createZoneChanges>
 
-/** How many tenants a refusal names. */
-const TENANTS_NAMED_MAX = 5
-
 export function createZoneChanges(options: ZoneChangesOptions) {
-  const { fleet, published, observations, now } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { planner, published, observations, now } = options
 
   async function change(
     writer: StoreWriter,
@@ -66,23 +60,18 @@ export function createZoneChanges(options: ZoneChangesOptions) {
     }
     const changed = cells.map((cell) => after.get(cell.id)?.cell ?? cell)
     const subject = `zone ${zone}: ${[...after.keys()].join(', ')}`
-    const { overrides, tenants } = await readBaseInputs(writer, fleet, changed)
-    if (event === 'drain') {
-      const bound = overridesInto(chosen, overrides)
-      if (bound) return refused(problem('CONFLICT', 'path.zone', bound))
-    }
+    const planning = await planner.read(writer, changed)
+    const why = event === 'drain' ? whyNotEmptied(chosen, planning.ground.overrides) : undefined
+    if (why !== undefined) return refused(problem('CONFLICT', 'path.zone', why))
     const room = judgeRoom(changed, rates)
     if (event === 'drain' && room.isShort && !cause.force) {
       const why = `${room.words}; add cells or raise their ceilings first, or force it with a reason (CLI: --force --reason; API: "force": true)`
       return refused(problem('CONFLICT', '', why))
     }
-    const held = published.base()
-    if (held) {
-      const wish = { fleet, cells: changed, overrides, tenants, current: held.document, epoch: held.epoch }
-      const plan = planBase({ ...wish, now: now(), bounds: cause.force ? 'best-effort' : 'keep' })
+    if (planning.held) {
+      const plan = planning.plan({ cells: changed, bounds: cause.force ? 'best-effort' : 'keep' })
       if (!plan.ok) return plan
-      const excesses = await checkBudget(writer, held, plan.value.base)
-      const leave = await allowExcess(writer, excesses, cause, `${event} ${subject}`, now())
+      const leave = await planning.allow(plan.value.base, cause, `${event} ${subject}`)
       if (!leave.ok) return leave
     }
     for (const [id, stored] of after) await writer.put(CELLS, id, stored)
@@ -120,17 +109,14 @@ function nothingTo(event: 'drain' | 'undrain', zone: string, cells: readonly Cel
     : `no cell drains because zone "${zone}" was evacuated${known}; a cell that was drained by itself comes back by \`cell undrain\``
 }
 
-/** An override sends its tenant to a cell whatever the table says: in words, whose. */
-function overridesInto(chosen: readonly StoredCell[], overrides: readonly Override[]): string | undefined {
-  const slots = new Set(chosen.map((stored) => stored.cell.slot))
-  const bound = overrides.filter((override) => override.cells.some((slot) => slots.has(slot)))
-  if (bound.length === 0) return undefined
-  const named = bound.slice(0, TENANTS_NAMED_MAX).map((override) => override.tenant)
-  const more = bound.length > named.length ? ' and others' : ''
-  const remedy = bound.every((override) => override.reason === 'pin')
+function whyNotEmptied(chosen: readonly StoredCell[], overrides: readonly Override[]): string | undefined {
+  const slots = chosen.map((stored) => stored.cell.slot)
+  const placed = placedByName(slots, overrides)
+  if (!placed) return undefined
+  const remedy = placed.arePins
     ? 'pin them to other cells, or unpin them first'
     : 'stateful tenants stay where their data is until they are migrated, so failover is all that an evacuation could do'
-  return `${bound.length} tenants are in the zone by name (${named.join(', ')}${more}); ${remedy}`
+  return `${placed.count} tenants are in the zone by name (${placed.names}); ${remedy}`
 }
 
 /** Whether the cells that are active afterwards have ceilings for what the whole fleet is asked now. */

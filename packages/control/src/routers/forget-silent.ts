@@ -4,10 +4,11 @@
  * A row says when a process was heard last, and that is of use to whoever looks for one that died last night. A router that
  * is named by its process has another name after each start, though: kept for ever, those rows would be most of the status.
  */
+import { HOUR_MS } from '../clock.ts'
 import { HOSTS, ROUTERS } from '../store/collections.ts'
 import type { StoreWriter } from '../store/store.ts'
 
-export const FORGOTTEN_AFTER_MS = 24 * 3_600_000
+export const FORGOTTEN_AFTER_MS = 24 * HOUR_MS
 
 /** A row that cannot be read stays: the status names it until somebody looked. */
 export async function forgetSilent(writer: StoreWriter, now: number): Promise<void> {

@@ -1,9 +1,13 @@
 /**
  * How the counters of routers' reports grew from one to the next. They run since a router's start, so a lost report loses
  * nothing, and one that was restarted begins again from zero.
+ *
+ * Growth is taken for what happens now, so it may not be of a time that is long over: after a gap (a router was cut off, a
+ * replica takes the lease again that it had days ago) a report only sets the counters. Hours of errors, booked at once,
+ * would page everybody in total calm.
  */
 import type { RouterReport } from '@cellplane/contract'
-import { ROUTERS_MAX } from './router-reports.ts'
+import { REPORT_GAP_MS_MAX, ROUTERS_MAX } from './router-reports.ts'
 
 type Counters = RouterReport['cells'][number]
 
@@ -17,25 +21,33 @@ export type Growth = {
   readonly connectFailures: number
   readonly durations: readonly number[]
   readonly durationSumMs: number
+  readonly saturation: readonly number[]
 }
 
+type Heard = { startedAt: string; heardAt: number; saidAt: number; cells: Map<number, Counters> }
+
 /**
- * `countsWhole` says of a router's first report whether all that it counted so far is to be taken: it may be hours old.
- * Remembers as many routers as their reports are kept of, the latest.
+ * `countsWhole` says of the first report of a run, or of one after a gap, whether all that the run counted so far is to be
+ * taken: it may be hours old. Remembers as many routers as their reports are kept of, the latest.
  */
 export function createReportGrowth(countsWhole: (report: RouterReport) => boolean) {
-  const lastOf = new Map<string, { startedAt: string; cells: Map<number, Counters> }>()
+  const lastOf = new Map<string, Heard>()
 
-  return (report: RouterReport): Growth[] => {
+  /** `heardAt`: ms that never step back. */
+  return (report: RouterReport, heardAt: number): Growth[] => {
     const before = lastOf.get(report.router)
+    const saidAt = Date.parse(report.at)
+    // The router's clock went on where this process stood still.
+    const isClose =
+      before !== undefined && Math.max(heardAt - before.heardAt, saidAt - before.saidAt) <= REPORT_GAP_MS_MAX
     const isSameRun = before?.startedAt === report.started_at
     lastOf.delete(report.router)
     if (lastOf.size >= ROUTERS_MAX) lastOf.delete(lastOf.keys().next().value!)
     lastOf.set(report.router, {
-      startedAt: report.started_at,
+      ...{ startedAt: report.started_at, heardAt, saidAt },
       cells: new Map(report.cells.map((cell) => [cell.slot, cell])),
     })
-    if (!before && !countsWhole(report)) return []
+    if (!isClose && (isSameRun || !countsWhole(report))) return []
     return report.cells.map((cell) => growthOf(cell, isSameRun ? before?.cells.get(cell.slot) : undefined))
   }
 }
@@ -51,5 +63,6 @@ function growthOf(cell: Counters, before: Counters | undefined): Growth {
     connectFailures: grown(cell.connect_failures, before?.connect_failures),
     durations: (cell.durations ?? []).map((count, i) => grown(count, before?.durations?.[i])),
     durationSumMs: grown(cell.duration_sum_ms ?? 0, before?.duration_sum_ms),
+    saturation: (cell.saturation ?? []).map((count, i) => grown(count, before?.saturation?.[i])),
   }
 }

@@ -11,7 +11,11 @@ export const ROUTER_SILENT_AFTER_MS = 5_000
 /** Router processes that are remembered; more than that is a name made up per report. */
 export const ROUTERS_MAX = 1_000
 
-type Heard = { report: RouterReport; receivedAt: number; at: Date }
+/** Two reports that are further apart leave a time of which nothing is known: it is not measured, and no growth counts for it. */
+export const REPORT_GAP_MS_MAX = 60_000
+
+/** `unbrokenSince`: since when it was heard without a gap. */
+type Heard = { unbrokenSince: number;  report: RouterReport; receivedAt: number; at: Date }
 type DocumentVersion = { epoch: number; version: number }
 
 export type RouterReports = ReturnType<typeof createRouterReports>
@@ -31,17 +35,35 @@ export function createRouterReports(now: () => number) {
         if (!silent) return false
         heard.delete(silent[0])
       }
+      const receivedAt = now()
+      const before = heard.get(report.router)
+      const isUnbroken = before !== undefined && receivedAt - before.receivedAt <= REPORT_GAP_MS_MAX
+      const unbrokenSince = isUnbroken ? before.unbrokenSince : receivedAt
       heard.delete(report.router)
-      heard.set(report.router, { report, receivedAt: now(), at: new Date() })
+      heard.set(report.router, { report, receivedAt, at: new Date(), unbrokenSince })
       unsaved.add(report.router)
       return true
     },
     /** What routers that report say that tenants did: see core's `accuse`. */
     tenantFigures: (): RouterFigures[] =>
       reporting().flatMap(({ report, at }) => routerFiguresOf(report, at.getTime()) ?? []),
+    /** Which documents each router said last that it has, silent ones too: what it had once was published once. */
+    held: (): Pick<RouterReport, 'router' | 'base' | 'overlay'>[] =>
+      [...heard.values()].map(({ report }) => report),
     isReporting(router: string): boolean {
       const last = heard.get(router)
       return last !== undefined && isFresh(last)
+    },
+    /**
+     * Whether each router that was heard within the last `withinMs`, a day at most, was heard throughout the last `lastMs`:
+     * calm may be what the one that is silent does not say.
+     */
+    areHeardThroughout(lastMs: number, withinMs: number): boolean {
+      return [...heard.values()].every(({ receivedAt, unbrokenSince }) => {
+        const silentMs = now() - receivedAt
+        if (silentMs > Math.min(withinMs, FORGOTTEN_AFTER_MS)) return true
+        return silentMs <= REPORT_GAP_MS_MAX && now() - unbrokenSince >= lastMs
+      })
     },
     /** Those that report and divide limits with each other, always in the same order. Older releases tell no arrivals, and take no share. */
     dividing: (): string[] =>

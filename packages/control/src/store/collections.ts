@@ -46,6 +46,8 @@ const storedCellSchema = strictObject({
   ),
   /** It drains because its zone was evacuated; restoring the zone takes it back. */
   is_evacuated: v.optional(v.literal(true)),
+  /** ISO 8601. */
+  registered_at: v.optional(v.string()),
 })
 export type StoredCell = v.InferOutput<typeof storedCellSchema>
 export const CELLS = collection('cells', storedCellSchema)
@@ -53,8 +55,12 @@ export const CELLS = collection('cells', storedCellSchema)
 /** By tenant. */
 export const OVERRIDES = collection('overrides', overrideSchema)
 
-/** By tenant: registered ones, and those that routers saw, with how many requests. */
-const storedTenantSchema = strictObject({ is_registered: v.boolean(), requests: atLeast(0) })
+/** By tenant: registered ones, and those that routers saw, with how many requests: ever, and lately (`recent-requests.ts`) as of `at`. */
+const storedTenantSchema = strictObject({
+  is_registered: v.boolean(),
+  requests: atLeast(0),
+  recent: v.optional(strictObject({ requests: atLeast(0), at: int(0) })),
+})
 export type StoredTenant = v.InferOutput<typeof storedTenantSchema>
 export const TENANTS = collection('tenants', storedTenantSchema)
 

@@ -11,19 +11,20 @@
 import { setImmediate as letOthersRun } from 'node:timers/promises'
 import { periodSecondsOf, type Slo } from '@cellplane/contract'
 import { burnConditions, burnRate, type Counts, troubleIn } from '@cellplane/core'
-import { FINE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
+import type { FleetMetrics } from '@cellplane/telemetry'
 import { INCIDENTS, incidentKey, type StoredIncident } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
 import type { Alert, Alerts } from './alerts.ts'
-import { indicatorCounts, indicatorCountsOverTime } from './evaluate.ts'
 
 /** Incidents kept. The oldest go. */
 export const INCIDENTS_MAX = 2_000
 
 /** Trouble is over after so long without. */
-const CALM_SECONDS = 300
-/** Looked through for when it began, or ended: longer than the calm after it. */
-const TROUBLE_SECONDS = 2 * CALM_SECONDS
+export const CALM_SECONDS = 300
+/** Looked through for when it began. */
+const BEGINNING_SECONDS = 2 * CALM_SECONDS
+/** Looked through for when it ended: where nobody measured for a while, that is longer ago than the calm after it. */
+const END_SECONDS = 3_600
 /** Below this a budget lasts for its period. */
 const CALM_RATE = 1
 const REOPENS_WITHIN_MS = 30 * 60_000
@@ -55,7 +56,7 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
     const pages = [...alerts.values()].filter(({ severity }) => severity === 'page')
     const found = new Map<string, Alert>()
     for (const slo of new Set(pages.map((page) => page.slo))) {
-      const counts = await indicatorCounts(metrics, slo, { until, seconds: CALM_SECONDS })
+      const counts = await metrics.counts({ until, seconds: CALM_SECONDS }, slo)
       for (const page of pages) {
         if (page.slo !== slo || found.has(page.cell)) continue
         const recent = counts.get(page.cell)
@@ -92,20 +93,30 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
   }
 
   return {
-    /** `now` is the end of a step, in ms since the epoch. */
-    async reconcile(alerts: Alerts, slos: readonly Slo[], now: number): Promise<void> {
+    /**
+     * `now` is the end of a step, in ms since the epoch. `isMeasured`: whether the last minutes were, so that calm is not
+     * silence.
+     */
+    async reconcile(
+      alerts: Alerts,
+      slos: readonly Slo[],
+      now: number,
+      isMeasured: () => Promise<boolean>,
+    ): Promise<void> {
       latest ??= await load()
       const burning = await burningPages(alerts, now)
-      const troubles = createTroubles(metrics, now)
+      const beginnings = createTroubles(metrics, now, BEGINNING_SECONDS)
+      const ends = createTroubles(metrics, now, END_SECONDS)
       const incidentCounts = createIncidentCounts(metrics, now)
       const changed: StoredIncident[] = []
       for (const [cell, page] of burning) {
-        if (latest.get(cell)?.until !== null) changed.push(await open(page, now, troubles))
+        if (latest.get(cell)?.until !== null) changed.push(await open(page, now, beginnings))
       }
-      for (const incident of latest.values()) {
-        if (incident.until !== null || burning.has(incident.cell)) continue
+      const calm = [...latest.values()].filter(({ cell, until }) => until === null && !burning.has(cell))
+      for (const incident of calm) {
+        if (!(await isMeasured())) break
         const slo = slos.find(({ name }) => name === incident.slo)
-        const trouble = slo && (await troubles.of(incident.cell, slo))
+        const trouble = slo && (await ends.of(incident.cell, slo))
         const closed = { ...incident, until: Math.max(incident.from, trouble?.until ?? now) }
         changed.push({ ...closed, ...(await incidentCounts.during(closed)) })
       }
@@ -122,19 +133,18 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
 
 type Troubles = ReturnType<typeof createTroubles>
 
-/** When errors of the last minutes began and ended. Asked once for each objective, since a whole fleet may fail at once. */
-function createTroubles(metrics: FleetMetrics, until: number) {
+/** When errors of the last `seconds` began and ended. Asked once for each objective, since a whole fleet may fail at once. */
+function createTroubles(metrics: FleetMetrics, until: number, seconds: number) {
   const overTime = new Map<Slo, ReadonlyMap<string, readonly Counts[]>>()
   return {
     async of(cell: string, slo: Slo) {
       const steps =
-        overTime.get(slo) ??
-        (await indicatorCountsOverTime(metrics, slo, { until, seconds: TROUBLE_SECONDS }, FINE_SECONDS))
+        overTime.get(slo) ?? (await metrics.countsOverTime({ until, seconds }, metrics.stepSeconds, slo))
       overTime.set(slo, steps)
       const pages = burnConditions(periodSecondsOf(slo.period)).filter(({ severity }) => severity === 'page')
       const factor = Math.min(...pages.map((one) => one.factor))
       const counts = steps.get(cell) ?? []
-      return troubleIn({ counts, until, stepMs: FINE_SECONDS * 1_000 }, slo.target, factor)
+      return troubleIn({ counts, until, stepMs: metrics.stepSeconds * 1_000 }, slo.target, factor)
     },
   }
 }
@@ -152,7 +162,7 @@ export function createIncidentCounts(metrics: FleetMetrics, now: number) {
     let found = windows.get(key)
     if (!found) {
       await letOthersRun()
-      const seconds = Math.max(FINE_SECONDS, (end - from) / 1_000)
+      const seconds = Math.max(metrics.stepSeconds, (end - from) / 1_000)
       const cells = await metrics.counts({ until: end, seconds })
       found = { cells, fleet: sumOf(cells.values()) }
       if (windows.size < WINDOWS_HELD_MAX) windows.set(key, found)

@@ -48,7 +48,6 @@ function alertOf(fleet: string, alert: Alert | ResolvedAlert) {
     name: slo.name,
     target: slo.target,
     periodSeconds: periodSecondsOf(slo.period),
-    thresholdMs: slo.indicator === 'latency' ? slo.threshold_ms : null,
   }
   const labels = { alertname: BURN_ALERTS[severity], fleet, cell, ...burnLabels(monitored, alert) }
   const until = 'until' in alert ? alert.until : undefined

@@ -2,7 +2,6 @@
  * What a span of time comes to: availability by cell, by tenant and of the fleet, beside what it would have been without
  * cells, and what the cells cost. Reckoned by core from counts and incidents; here they are gathered.
  */
-import type { Cell } from '@cellplane/contract'
 import type { AvailabilityView, IncidentView, Report } from '@cellplane/contract/api'
 import {
   type Availability,
@@ -12,11 +11,12 @@ import {
   type Incident,
   type Span,
 } from '@cellplane/core'
-import { COARSE_SECONDS, FINE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
-import { CELLS, INCIDENTS, type StoredIncident } from '../store/collections.ts'
+import { COARSE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
+import { HOUR_MS } from '../clock.ts'
+import { CELLS, INCIDENTS, type StoredCell, type StoredIncident } from '../store/collections.ts'
 import { intact, type StoreReader } from '../store/store.ts'
 import { createIncidentCounts, INCIDENTS_MAX, sumOf } from './incidents.ts'
-import { type BusyTenant, busiestTenants, HOUR_MS } from './tenant-hours.ts'
+import { type BusyTenant, busiestTenants } from './tenant-hours.ts'
 
 /** As many steps as a line of a terminal, or a strip on a page, can show. */
 const STEPS = 60
@@ -40,7 +40,7 @@ export async function compileReport(
 ): Promise<Report> {
   const seconds = (span.until - span.from) / 1_000
   // Steps that begin and end with those that are kept: the rest of one that is cut is nobody's.
-  const unit = seconds > FINE_SPAN_SECONDS ? COARSE_SECONDS : FINE_SECONDS
+  const unit = seconds > FINE_SPAN_SECONDS ? COARSE_SECONDS : metrics.stepSeconds
   const stepSeconds = Math.ceil(seconds / STEPS / unit) * unit
   const stepsUntil = Math.ceil(span.until / 1_000 / unit) * unit * 1_000
   const counts = await metrics.counts({ until: span.until, seconds })
@@ -57,9 +57,8 @@ export async function compileReport(
     incidents.push({ cell, from, until, cellCounts, fleetCounts })
   }
   const cells = intact(await store.list(CELLS))
-    .map(({ cell }) => cell)
-    .filter((cell) => counts.has(cell.id) || cell.state !== 'retired')
-    .sort((a, b) => a.slot - b.slot)
+    .filter(({ cell }) => counts.has(cell.id) || cell.state !== 'retired')
+    .sort((a, b) => a.cell.slot - b.cell.slot)
   const tenants = await busiestTenants(store, span, tenantsMax)
   const total = sumOf(counts.values())
   const without = countsWithoutCells(total, incidents, span)
@@ -77,7 +76,8 @@ export async function compileReport(
     without_cells: availability(without, incidents, span),
     step_seconds: stepSeconds,
     steps_until: iso(stepsUntil),
-    cells: cells.map((cell) => {
+    cells: cells.map((stored) => {
+      const { cell } = stored
       const own = counts.get(cell.id) ?? NOTHING
       const ownIncidents = incidents.filter((incident) => incident.cell === cell.id)
       const steps = overTime.get(cell.id) ?? []
@@ -86,7 +86,7 @@ export async function compileReport(
         zone: cell.zone,
         ...availability(own, ownIncidents, span),
         load_share: total.total > 0 ? own.total / total.total : 0,
-        ...costOf(cell, own, span),
+        ...costOf(stored, own, span),
         steps: steps.map((step) => ({ requests: step.total, failed: step.total - step.good })),
       }
     }),
@@ -153,18 +153,16 @@ function availability(counts: Counts, incidents: readonly Incident[], span: Span
   }
 }
 
-/**
- * A cell costs whether it is used or not, until it is retired. When it was registered is not kept, so it is taken to have
- * been there from the beginning of the span.
- */
+/** A cell costs whether it is used or not, from when it was registered until it is retired. */
 function costOf(
-  { price_per_hour: price, state, state_since }: Cell,
+  { cell: { price_per_hour: price, state, state_since }, registered_at }: StoredCell,
   counts: Counts,
   { from, until }: Span,
 ): Pick<Report['cells'][number], 'cost' | 'cost_per_month' | 'cost_per_million'> {
   if (price === null) return { cost: null, cost_per_month: null, cost_per_million: null }
+  const begin = registered_at === undefined ? from : Math.max(from, Date.parse(registered_at))
   const end = state === 'retired' ? Math.min(until, Date.parse(state_since)) : until
-  const cost = (price * Math.max(0, end - from)) / 3_600_000
+  const cost = (price * Math.max(0, end - begin)) / HOUR_MS
   return {
     cost,
     cost_per_month: price * HOURS_PER_MONTH,

@@ -1,28 +1,23 @@
 /**
- * Telemetry of a control replica: what routers report becomes metrics of cells, kept in memory and in a journal on disk;
- * and the replica with the lease looks every ten seconds at how each cell stands to its objectives.
+ * Telemetry of a control replica: what routers report becomes metrics of cells, or a Prometheus has them from routers; and
+ * the replica with the lease looks every ten seconds at how each cell stands to its objectives.
  *
- *     report ──▶ traffic ──▶ rolling store ──▶ budgets ──▶ alerts ──▶ incidents
- *                                   │
- *                                journal
+ *     report ──▶ kept here ───────────┐
+ *                                     ├──▶ budgets ──▶ alerts ──▶ incidents
+ *     routers ──▶ a Prometheus ───────┘
+ *     report ──▶ hours of tenants
  *
- * Metrics are the replica's own: reports go to the one with the lease, and another one that takes over begins with what
- * it heard when it led last. Fleets with several replicas that want more keep a Prometheus.
+ * While a Prometheus does not answer, alerts and incidents stay as they are, and the look says why.
  */
 import type { RouterReport, Slo } from '@cellplane/contract'
-import {
-  createRollingStore,
-  FINE_SECONDS,
-  type FleetMetrics,
-  type Journal,
-  openJournal,
-} from '@cellplane/telemetry'
+import { FINE_SECONDS, MetricsUnavailable, type PrometheusOptions } from '@cellplane/telemetry'
 import type { Logger } from 'pino'
 import type { Observations } from '../health/observations.ts'
 import { startLoop } from '../leader/loop.ts'
 import { NotLeader, type Store } from '../store/store.ts'
+import { keptByPrometheus } from './kept-by-prometheus.ts'
+import { keepHere } from './kept-here.ts'
 import { createTenantHours } from './tenant-hours.ts'
-import { createTraffic } from './traffic.ts'
 import { createWatch, type WatchOptions } from './watch.ts'
 
 /** In-flight levels are taken, and it is looked whether a step is over, this often. */
@@ -33,14 +28,21 @@ const STEP_MS = FINE_SECONDS * 1_000
 const TENANTS_SAVE_MS = 60_000
 
 export type TelemetryOptions = {
+  fleet: string
   slos: readonly Slo[]
   store: Store
   observations: Pick<Observations, 'routers' | 'healthOf'>
   cellOf(slot: number): string | undefined
-  /** Where metrics are kept over restarts; undefined: nowhere. */
+  /** Who keeps the metrics; undefined: this replica. */
+  prometheus: PrometheusOptions | undefined
+  /** Where they are kept over restarts, if here; undefined: nowhere. */
   journalDir: string | undefined
   onAlerts: WatchOptions['onAlerts']
-  logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Why objectives are not looked at, and null when they are again. */
+  onBlind(reason: string | null): void
+  /** What of metrics that are kept here a restart would lose, or has lost; null: nothing. */
+  onJournal(reason: string | null): void
+  logger: Pick<Logger, 'info' | 'warn'>
   /** Ms since the epoch. */
   now(): number
   /** Ms that never step back. */
@@ -50,28 +52,16 @@ export type TelemetryOptions = {
 export type Telemetry = ReturnType<typeof startTelemetry>
 
 export function startTelemetry(options: TelemetryOptions) {
-  const { slos, store, observations, cellOf, logger, now, steadyNow } = options
+  const { fleet, slos, store, observations, prometheus, logger, now, steadyNow } = options
   const startedAt = steadyNow()
-  const metrics = createRollingStore()
-  const traffic = createTraffic({ metrics, cellOf, now, uptimeMs: () => steadyNow() - startedAt })
+  const keeper = prometheus
+    ? keptByPrometheus({ ...prometheus, fleet })
+    : keepHere({ ...options, uptimeMs: () => steadyNow() - startedAt })
   const tenantHours = createTenantHours()
-  const watch = createWatch({ slos, store, metrics, observations, onAlerts: options.onAlerts })
-  let journal: Journal | undefined
+  const watch = createWatch({ slos, store, keeper, observations, onAlerts: options.onAlerts })
   let tenantsSavedAt = steadyNow()
-
-  /** Reads what was kept while reports are taken already: it may be a hundred megabytes. */
-  async function restore(folder: string): Promise<void> {
-    const began = steadyNow()
-    journal = await openJournal(folder, metrics, now())
-    const ms = Math.round(steadyNow() - began)
-    logger.info({ folder, skipped: journal.skipped, ms }, 'metrics restored')
-  }
-  const restored =
-    options.journalDir === undefined
-      ? Promise.resolve()
-      : restore(options.journalDir).catch((error: Error) =>
-          logger.error({ error: error.message }, 'metrics are not kept: the journal cannot be opened'),
-        )
+  /** Why the last look could not be; null: it could. */
+  let blind: string | null = null
 
   async function saveTenants(): Promise<void> {
     if (steadyNow() - tenantsSavedAt < TENANTS_SAVE_MS || tenantHours.isEmpty()) return
@@ -85,40 +75,58 @@ export function startTelemetry(options: TelemetryOptions) {
       if (!(error instanceof NotLeader)) logger.warn({ part: name, error: error.message }, 'telemetry')
     })
   }
-  const saveJournal = () => part('journal', async () => await journal?.save(now()))
+
+  /** Said once: while it lasts, the words for it may change with each question. */
+  function tellBlind(reason: string | null): void {
+    if ((blind === null) === (reason === null)) return
+    blind = reason
+    options.onBlind(reason)
+  }
+
+  async function look(until: number): Promise<void> {
+    try {
+      await watch.look(until)
+      tellBlind(null)
+    } catch (error) {
+      if (!(error instanceof MetricsUnavailable)) throw error
+      tellBlind(`objectives are not looked at, and alerts stay as they are: ${error.message}`)
+    }
+  }
 
   return {
-    metrics: metrics as FleetMetrics,
+    metrics: keeper.metrics,
+    isShared: keeper.isShared,
     standing: watch.standing,
     record(report: RouterReport): void {
-      traffic.record(report)
+      keeper.record(report)
       tenantHours.record(report.tenants)
     },
     /** What the replica with the lease does, until the signal. */
     async lead(signal: AbortSignal): Promise<void> {
       // Without what was kept, a budget would look untouched and an open incident over.
-      await restored
+      await keeper.restored
       let lookedUntil = 0
       const loop = startLoop({
         intervalMs: LOOK_MS,
         signal,
         async run() {
-          traffic.recordLevels(observations.routers.inFlightBySlot())
+          keeper.recordLevels(observations.routers.inFlightBySlot())
           const until = Math.floor((now() - SETTLE_MS) / STEP_MS) * STEP_MS
           if (until === lookedUntil) return
           lookedUntil = until
-          await saveJournal()
-          await part('objectives', () => watch.look(until))
+          await keeper.save()
+          await part('objectives', () => look(until))
           await part('tenants', saveTenants)
         },
       })
       await loop.ended
       watch.forget()
+      tellBlind(null)
     },
     /** Resolves when all steps that are over are on disk. */
     async stop(): Promise<void> {
-      await restored
-      await saveJournal()
+      await keeper.restored
+      await keeper.save()
     },
   }
 }

@@ -4,10 +4,10 @@
  */
 import { partitionKeyProblem, type RouterReport } from '@cellplane/contract'
 import type { Counts } from '@cellplane/core'
+import { HOUR_MS } from '../clock.ts'
 import { sequenceKey, TENANT_HOURS } from '../store/collections.ts'
 import { intact, type StoreReader, type StoreWriter } from '../store/store.ts'
 
-export const HOUR_MS = 3_600_000
 /** As long as metrics are kept. */
 const HOURS_KEPT = 31 * 24
 const TENANTS_PER_HOUR = 100

@@ -49,6 +49,23 @@ test('what grew between two reports is a sample: good is what was answered and n
   assert.equal(latencies.sumSeconds, Math.fround(200) / 1_000)
 })
 
+test('how full requests found a cell is counted of those too that it turned away, and of an older router not at all', async () => {
+  const { traffic, metrics, counts } = ground()
+  const room = async () =>
+    (
+      await metrics.counts({ until: NOW, seconds: 3_600 }, { indicator: 'saturation', threshold_share: 0.6 })
+    ).get('cell-001')
+  traffic.record(report({ requests: 100 }, { router: 'older' }))
+  traffic.record(report({ requests: 150 }, { router: 'older' }))
+  assert.deepEqual(await room(), { total: 0, good: 0 })
+  traffic.record(report({ requests: 10, saturation: [4, 3, 2, 1, 0, 0, 5] }))
+  traffic.record(report({ requests: 10, saturation: [4, 3, 2, 1, 0, 0, 9] }))
+  assert.deepEqual(await room(), { total: 4, good: 0 })
+  traffic.record(report({ requests: 16, saturation: [8, 4, 2, 2, 0, 0, 9] }))
+  assert.deepEqual(await room(), { total: 10, good: 5 })
+  assert.deepEqual(await counts(), { total: 56, good: 56 })
+})
+
 test('of a router that began a moment ago, and after this process, all is new; of an older one nothing is', async () => {
   const young = { started_at: '2026-01-01T11:59:50.000Z' }
   const fresh = ground()

@@ -2,11 +2,12 @@
  * Routers' reports → samples of each cell in the store of metrics. What a report says has grown since the one before is
  * taken as of now: reports come each second, and steps are of ten.
  *
- * Counts are of attempts at a cell, good when they were answered and not with a 5xx. The control plane's synthetic tenants ask
+ * Counts are of attempts at a cell, good when they were answered and not with a 5xx. A request that a ceiling of the cell
+ * turned away is no attempt, and only in how full requests found the cell. The control plane's synthetic tenants ask
  * cells directly and never through a router, so they are in none of this.
  */
 import type { RouterReport } from '@cellplane/contract'
-import type { RollingStore } from '@cellplane/telemetry'
+import type { RollingStore, Sample } from '@cellplane/telemetry'
 import { createReportGrowth } from '../routers/report-growth.ts'
 
 export type TrafficOptions = {
@@ -15,7 +16,7 @@ export type TrafficOptions = {
   cellOf(slot: number): string | undefined
   /** Ms since the epoch. */
   now(): number
-  /** Ms since this process began to listen. */
+  /** Ms since this process began to listen, which never step back. */
   uptimeMs(): number
 }
 
@@ -33,18 +34,27 @@ export function createTraffic({ metrics, cellOf, now, uptimeMs }: TrafficOptions
     return ageMs <= Math.min(YOUNG_RUN_MS, uptimeMs())
   })
 
+  /** Cells for which the store had no room, since they were last asked for. Bounded by slots. */
+  let unmeasured = new Set<string>()
+  function put(cell: string, at: number, sample: Sample): void {
+    if (!metrics.record(cell, at, sample)) unmeasured.add(cell)
+  }
+
   return {
     record(report: RouterReport): void {
       const at = now()
-      for (const { cell, requests, errors, durations, durationSumMs } of growthsOf(report)) {
+      for (const growth of growthsOf(report, uptimeMs())) {
+        const { cell, requests, errors, durations, durationSumMs, saturation } = growth
         const id = cellOf(cell.slot)
-        if (id === undefined || requests === 0) continue
-        metrics.record(id, at, {
+        // A cell that turns everybody away has requests and no attempts.
+        if (id === undefined || (requests === 0 && saturation.every((count) => count === 0))) continue
+        put(id, at, {
           requests,
           good: requests - errors,
           inFlight: 0,
           latencySumMs: durationSumMs,
           latencies: durations,
+          saturation,
         })
       }
     },
@@ -54,8 +64,17 @@ export function createTraffic({ metrics, cellOf, now, uptimeMs }: TrafficOptions
       for (const [slot, inFlight] of inFlightBySlot) {
         const id = cellOf(slot)
         if (id === undefined) continue
-        metrics.record(id, at, { requests: 0, good: 0, inFlight, latencySumMs: 0, latencies: [] })
+        put(id, at, {
+          ...{ requests: 0, good: 0, inFlight, latencySumMs: 0 },
+          ...{ latencies: [], saturation: [] },
+        })
       }
+    },
+    /** Cells of which something was reported, and could not be kept, since the last call. */
+    takeUnmeasured(): ReadonlySet<string> {
+      const found = unmeasured
+      unmeasured = new Set()
+      return found
     },
   }
 }

@@ -152,6 +152,22 @@ test('what a cell cost ends when it is retired', async () => {
   assert.deepEqual([report.cells[0]!.id, report.cells[0]!.cost], ['cell-001', 2 / 4])
 })
 
+test('what a cell cost begins when it is registered', async () => {
+  const fleet = await createVirtualFleet({ slos, cells: 2 })
+  await fleet.pass(HOUR, undefined, false)
+  const [stored] = intact(await fleet.store.list(CELLS))
+  const costFrom = async (at: number) => {
+    const registered_at = new Date(at).toISOString()
+    await fleet.store.put(CELLS, 'cell-001', { ...stored!, registered_at })
+    const span = { from: START, until: fleet.now() }
+    const query = { fleet: 'test', span, tenantsMax: 0, shardOf: () => [] }
+    return (await compileReport(fleet.store, fleet.metrics, query)).cells[0]!.cost
+  }
+  assert.equal(await costFrom(START + (HOUR / 4) * 1_000), (2 * 3) / 4)
+  assert.equal(await costFrom(START - 1), 2, 'one that was there before is priced for all of the span')
+  assert.equal(await costFrom(fleet.now() + 1), 0)
+})
+
 test('a ripple of 20 s over all cells pages nobody and is no incident', async () => {
   const fleet = await createVirtualFleet({ slos, cells: 4 })
   await fleet.pass(HOUR, undefined, false)
@@ -163,6 +179,44 @@ test('a ripple of 20 s over all cells pages nobody and is no incident', async ()
   assert.deepEqual(await incidentsOf(fleet), [])
   const left = fleet.watch.standing()!.budgets.filter(({ slo }) => slo.name === 'availability')
   assert.ok(left.every((budget) => budget.left < 1))
+})
+
+describe('a cell that turns requests away for ten minutes', () => {
+  const room = {
+    name: 'room',
+    indicator: 'saturation',
+    threshold_share: 0.9,
+    target: 0.99,
+    period: '30d',
+  } as const
+  const pushed = async (share: number) => {
+    const fleet = await createVirtualFleet({ slos: [...slos, room], cells: 4 })
+    await fleet.pass(6 * HOUR, undefined, false)
+    await fleet.pass(600, undefined, true, (id) => (id === BAD ? share : 0))
+    return fleet
+  }
+
+  test('pages for its saturation, and neither for a neighbour nor for another objective', async () => {
+    const fleet = await pushed(0.9)
+    assert.deepEqual(pagesOf(fleet), [{ cell: BAD, slo: 'room', shortSeconds: 300 }])
+    const left = fleet.watch.standing()!.budgets.filter(({ slo }) => slo.name === 'room')
+    assert.deepEqual(
+      left.map(({ cell, left }) => [cell, left < 1]),
+      fleet.ids.map((id) => [id, id === BAD]),
+    )
+  })
+  test('does so if it turns all of them away, and nothing else is counted of it', async () => {
+    assert.deepEqual(pagesOf(await pushed(1)), [{ cell: BAD, slo: 'room', shortSeconds: 300 }])
+  })
+  test('has an incident of that time, in which nothing failed', async () => {
+    const fleet = await pushed(0.9)
+    await fleet.pass(400)
+    const [incident, ...others] = await incidentsOf(fleet)
+    assert.deepEqual(others, [])
+    assert.deepEqual([incident!.cell, incident!.slo], [BAD, 'room'])
+    assert.equal(incident!.until, START + (6 * HOUR + 600) * 1_000)
+    assert.deepEqual(incident!.of_cell, { total: 1_200, good: 1_200 })
+  })
 })
 
 test('a cell that is too slow burns its latency budget, and no other', async () => {

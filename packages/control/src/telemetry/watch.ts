@@ -1,21 +1,25 @@
 /**
  * The watch over objectives: at each look, how every cell stands, which alerts fire, which incidents are open. It has no
  * clock: a look is of the end of a step.
+ *
+ * Nothing ends by ignorance: an alert or an incident that seems to be over goes on until somebody measured throughout the
+ * last minutes. A look whose questions have no answer rejects, and how things stood stays.
  */
 import type { Cell, Slo } from '@cellplane/contract'
-import { COARSE_KEPT_SECONDS, type RollingStore } from '@cellplane/telemetry'
+import { COARSE_KEPT_SECONDS } from '@cellplane/telemetry'
 import type { Observations } from '../health/observations.ts'
 import { CELLS } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
-import { type Alerts, NO_ALERTS, nextAlerts } from './alerts.ts'
+import { type Alerts, NO_ALERTS, nextAlerts, resolvedAlerts } from './alerts.ts'
 import { causeOf, createReleases } from './causes.ts'
 import { type CellBudget, evaluateSlos } from './evaluate.ts'
-import { createIncidents } from './incidents.ts'
+import { CALM_SECONDS, createIncidents } from './incidents.ts'
+import type { Keeper } from './keeper.ts'
 
 export type WatchOptions = {
   slos: readonly Slo[]
   store: Pick<Store, 'list' | 'write'>
-  metrics: RollingStore
+  keeper: Pick<Keeper, 'metrics' | 'windows' | 'forget'>
   observations: Pick<Observations, 'healthOf'>
   /** What the alerts became. Must not throw. */
   onAlerts(before: Alerts, after: Alerts, at: number): void
@@ -26,7 +30,8 @@ export type Standing = { at: number; budgets: readonly CellBudget[]; alerts: Ale
 
 export type Watch = ReturnType<typeof createWatch>
 
-export function createWatch({ slos, store, metrics, observations, onAlerts }: WatchOptions) {
+export function createWatch({ slos, store, keeper, observations, onAlerts }: WatchOptions) {
+  const { metrics } = keeper
   const releases = createReleases()
   let cells: Cell[] = []
   let standing: Standing | null = null
@@ -50,15 +55,19 @@ export function createWatch({ slos, store, metrics, observations, onAlerts }: Wa
       cells = intact(await store.list(CELLS)).map((stored) => stored.cell)
       for (const { id, state, state_since } of cells) {
         const isGone = state === 'retired' && until - Date.parse(state_since) > COARSE_KEPT_SECONDS * 1_000
-        if (isGone) metrics.forget(id)
+        if (isGone) keeper.forget(id)
       }
       releases.see(cells, until)
-      const budgets = await evaluateSlos(metrics, slos, until)
+      let measured: Promise<boolean> | undefined
+      const isMeasured = () => (measured ??= metrics.isMeasured({ until, seconds: CALM_SECONDS }))
+      const budgets = await evaluateSlos(keeper.windows, slos, until)
       const before = standing?.alerts ?? NO_ALERTS
-      const alerts = nextAlerts(before, budgets, until)
+      const burning = nextAlerts(before, budgets, until)
+      const mayEnd = resolvedAlerts(before, burning).length === 0 || (await isMeasured())
+      const alerts = mayEnd ? burning : new Map([...before, ...burning])
       standing = { at: until, budgets, alerts }
       onAlerts(before, alerts, until)
-      await incidents.reconcile(alerts, slos, until)
+      await incidents.reconcile(alerts, slos, until, isMeasured)
     },
     /** Another replica may look from now on. */
     forget(): void {

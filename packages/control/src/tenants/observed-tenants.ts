@@ -2,6 +2,7 @@
 import { partitionKeyProblem, type RouterReport } from '@cellplane/contract'
 import { TENANTS } from '../store/collections.ts'
 import type { StoreWriter } from '../store/store.ts'
+import { addRequests } from './recent-requests.ts'
 
 /** Remembered tenants. Beyond it new ones are not taken up; the busiest are known long before. */
 export const TENANTS_OBSERVED_MAX = 100_000
@@ -23,8 +24,8 @@ export function createObservedTenants() {
       }
     },
     isEmpty: (): boolean => waiting.size === 0,
-    /** Adds some of the counts to the store; the rest waits. Counts of a transaction that fails are lost: they are a statistic. */
-    async save(writer: StoreWriter): Promise<void> {
+    /** Adds some of the counts to the store; the rest waits. `now` in ms since the epoch. Counts of a transaction that fails are lost: they are a statistic. */
+    async save(writer: StoreWriter, now: number): Promise<void> {
       let room = TENANTS_OBSERVED_MAX - (await writer.count(TENANTS))
       for (const [tenant, requests] of [...waiting].slice(0, TENANTS_SAVED_AT_ONCE)) {
         waiting.delete(tenant)
@@ -33,6 +34,7 @@ export function createObservedTenants() {
         await writer.put(TENANTS, tenant, {
           is_registered: known?.is_registered ?? false,
           requests: (known?.requests ?? 0) + requests,
+          recent: addRequests(known?.recent, requests, now),
         })
       }
     },

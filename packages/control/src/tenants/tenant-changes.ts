@@ -13,10 +13,9 @@ import { recordChange } from '../audit/audit.ts'
 import type { Cause } from '../registry/cell-changes.ts'
 import { CELLS, OVERRIDES, TENANTS } from '../store/collections.ts'
 import { intact, type StoreWriter } from '../store/store.ts'
-import { readBaseInputs } from '../topology/base-inputs.ts'
-import { createBudgetCheck } from '../topology/budget-check.ts'
-import { allowExcess, type ForcibleCause } from '../topology/force-grant.ts'
-import { type BasePlan, planBase } from '../topology/plan-base.ts'
+import type { BasePlanner, BasePlanning } from '../topology/base-planner.ts'
+import type { ForcibleCause } from '../topology/force-grant.ts'
+import type { BasePlan } from '../topology/plan-base.ts'
 import type { Published } from '../topology/published.ts'
 import { assignHome } from './assign-home.ts'
 
@@ -27,9 +26,16 @@ const FIRST_GENERATION = 1
 
 export type TenantChanges = ReturnType<typeof createTenantChanges>
 
-export function createTenantChanges(fleet: FleetFile, published: Published, now: () => number) {
+export type TenantChangesOptions = {
+  fleet: Pick<FleetFile, 'kind' | 'partition_key'>
+  planner: BasePlanner
+  published: Pick<Published, 'base'>
+  /** Ms since the epoch. */
+  now: () => number
+}
+
+export function createTenantChanges({ fleet, planner, published, now }: TenantChangesOptions) {
   const isStateful = fleet.kind === 'stateful'
-  const checkBudget = createBudgetCheck(fleet)
   /** As requests have it: what is written for another spelling would never be found by one. */
   const keyOf = (tenant: string) => namedKey(fleet.partition_key.rules, tenant)
 
@@ -41,7 +47,7 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
       const assigned = await assign(writer, tenant)
       if (!assigned.ok) return assigned
     }
-    await writer.put(TENANTS, tenant, { is_registered: true, requests: known?.requests ?? 0 })
+    await writer.put(TENANTS, tenant, { requests: 0, ...known, is_registered: true })
     await recordChange(writer, { ...cause, action: 'tenant.register', subject: tenant }, now())
     return parsed(undefined)
   }
@@ -106,27 +112,10 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
     cause: ForcibleCause,
     subject: string,
   ): Promise<Parsed<void>> {
-    const held = published.base()
-    const plan = await planWith(writer, cells, tenant, override)
-    if (!held || !plan) return parsed(undefined)
-    if (!plan.ok) return plan
-    return allowExcess(writer, await checkBudget(writer, held, plan.value.base), cause, subject, now())
-  }
-
-  /** The base with this override, or with none, for the tenant; undefined before there is any base. */
-  async function planWith(
-    writer: StoreWriter,
-    cells: readonly Cell[],
-    tenant: string,
-    override: Override | undefined,
-  ): Promise<Parsed<BasePlan> | undefined> {
-    const held = published.base()
-    if (!held) return undefined
-    const inputs = await readBaseInputs(writer, fleet, cells)
-    const others = inputs.overrides.filter((one) => one.tenant !== tenant)
-    const overrides = override ? [...others, override] : others
-    const wish = { fleet, cells, ...inputs, overrides, current: held.document, epoch: held.epoch, now: now() }
-    return planBase({ ...wish, bounds: 'best-effort' })
+    const planning = await planner.read(writer, cells)
+    if (!planning.held) return parsed(undefined)
+    const plan = planWith(planning, cells, tenant, override)
+    return plan.ok ? planning.allow(plan.value.base, cause, subject) : plan
   }
 
   async function unpin(writer: StoreWriter, tenant: string, cause: Cause): Promise<Parsed<void>> {
@@ -135,8 +124,9 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
     const left: Override | undefined = before.generation > 0 ? { ...before, reason: 'assignment' } : undefined
     const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
     // Whether the budget allows it is for the base to say: a pin that had to be forced must not be for ever.
-    const plan = await planWith(writer, cells, tenant, left)
-    if (plan && !plan.ok) return plan
+    const planning = await planner.read(writer, cells)
+    const plan = planning.held ? planWith(planning, cells, tenant, left) : parsed(undefined)
+    if (!plan.ok) return plan
     if (left) await writer.put(OVERRIDES, tenant, left)
     else await writer.remove(OVERRIDES, tenant)
     await recordChange(writer, { ...cause, action: 'tenant.unpin', subject: tenant }, now())
@@ -149,6 +139,17 @@ export function createTenantChanges(fleet: FleetFile, published: Published, now:
       pin(writer, keyOf(tenant), cellIds, cause),
     unpin: (writer: StoreWriter, tenant: string, cause: Cause) => unpin(writer, keyOf(tenant), cause),
   }
+}
+
+/** The base with this override, or with none, for the tenant. */
+function planWith(
+  { ground, plan }: BasePlanning,
+  cells: readonly Cell[],
+  tenant: string,
+  override: Override | undefined,
+): Parsed<BasePlan> {
+  const others = ground.overrides.filter((one) => one.tenant !== tenant)
+  return plan({ cells, overrides: override ? [...others, override] : others, bounds: 'best-effort' })
 }
 
 async function putOverride(writer: StoreWriter, override: Override): Promise<Parsed<void>> {

@@ -23,10 +23,7 @@ export async function readBaseInputs(
 }
 
 /** Tenants that were in quarantine not long ago; their requests were served elsewhere in stateless fleets only. */
-export async function readReleased(
-  reader: StoreReader,
-  { kind }: Pick<FleetFile, 'kind'>,
-): Promise<Released[]> {
+async function readReleased(reader: StoreReader, { kind }: Pick<FleetFile, 'kind'>): Promise<Released[]> {
   if (kind === 'stateful') return []
   return intact(await reader.list(QUARANTINES)).flatMap(({ tenant, released_at: at }) =>
     at === null ? [] : [{ tenant, at }],

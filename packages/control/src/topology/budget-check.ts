@@ -16,8 +16,8 @@ import {
   type TenantFigures,
 } from '@cellplane/core'
 import { monotonicNow } from '../clock.ts'
-import { TENANTS } from '../store/collections.ts'
 import type { StoreReader } from '../store/store.ts'
+import { readTenantRequests } from '../tenants/recent-requests.ts'
 import type { HeldBase } from './published.ts'
 
 /** Figures are good for this long: as long as blast-radius figures are. */
@@ -25,17 +25,15 @@ const KEPT_MS = 10_000
 
 export type BudgetCheck = ReturnType<typeof createBudgetCheck>
 
-export function createBudgetCheck(fleet: FleetFile) {
+/** `now` in ms since the epoch. */
+export function createBudgetCheck(fleet: Pick<FleetFile, 'budget'>, now: () => number) {
   let kept: { at: number; hash: string; figures: TenantFigures } | undefined
 
   async function figuresFor(reader: StoreReader, base: UnsignedTopologyBase, names: ReadonlySet<string>) {
     const hash = canonicalJson(base.hash)
     const isFresh = kept && kept.hash === hash && monotonicNow() - kept.at < KEPT_MS
     if (kept && isFresh && names.isSubsetOf(new Set(kept.figures.named.keys()))) return kept.figures
-    // A row that cannot be read is one tenant less in the sums; the store has counted and logged it.
-    const { rows } = await reader.list(TENANTS)
-    const tenants = rows.map(({ key, value }) => ({ tenant: key, requests: value.requests }))
-    const figures = measureTenants(tenants, base.hash, names)
+    const figures = measureTenants(await readTenantRequests(reader, now()), base.hash, names)
     kept = { at: monotonicNow(), hash, figures }
     return figures
   }

@@ -22,10 +22,10 @@ import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { keyIdOf, privateKeyFromPem } from '@cellplane/contract'
 import { TOPOLOGY_EVENTS_PATH } from '@cellplane/contract/api'
 import { startTestPostgres } from '@cellplane/postgres'
+import { flag, number, readFlags } from '@cellplane/testing/flags'
 import type { ConsumersLook, ConsumersSaid, ConsumersStart } from '@cellplane/testing/topology-consumers'
 import { type ControlFixture, createControlFixture } from '../fixtures/control-fixture.ts'
 import { createDatabase } from '../fixtures/test-databases.ts'
@@ -41,8 +41,13 @@ const POLL_MS = 1_000
 const POLLED_CHANGES = 10
 const TIMEOUT_MS = 30_000
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, changes: { type: 'string', default: '100' } },
+const values = readFlags({
+  command: 'npm run bench:overlay --',
+  about: 'Measures how long after an operator’s word 3 routers and 47 clients act on it.',
+  flags: {
+    changes: number(100, 'quarantines and releases that are measured', { least: 1, isWhole: true }),
+    json: flag('print JSON'),
+  },
 })
 
 const postgres = await startTestPostgres()
@@ -53,7 +58,7 @@ try {
   await fixture.start({ timing: {} })
   await fixture.waitFor('the first base', async () => (await fixture.status()).base)
 
-  const pushed = await measure(fixture.url(), PUSHED_POLL_MS, Number(values.changes))
+  const pushed = await measure(fixture.url(), PUSHED_POLL_MS, values.changes)
   const proxy = await startProxyWithoutStreams(fixture.url())
   const polled = await measure(proxy.url, POLL_MS, POLLED_CHANGES)
   proxy.stop()

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { type Cell, decodeTable, type TopologyBase, type UnsignedTopologyBase } from '@cellplane/contract'
 import { exampleFleet } from '../fixtures/control-fixture.ts'
 import { newCell, planDeclarations } from '../registry/declare.ts'
+import type { StoredCell } from '../store/collections.ts'
 import { planBase } from './plan-base.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -165,6 +166,11 @@ test('a declared cell that changed is taken over, one that left the file stays, 
   )
   assert.equal(registered.at(-1)?.cell.role, 'quarantine')
   assert.deepEqual(planDeclarations(fleet, registered, 'local', NOW + HOUR), [])
+  const stored = registered.map((one): StoredCell => {
+    const { weight, capacity } = one.cell
+    return { ...one, settings: { weight: 5, declared: { weight, capacity } }, is_evacuated: true }
+  })
+  assert.deepEqual(planDeclarations(fleet, stored, 'local', NOW + HOUR), [], 'nor one that was set')
   const extra = newCell(
     fleet,
     {

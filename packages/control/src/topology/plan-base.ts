@@ -9,8 +9,10 @@ import {
 } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { type CrowdedCell, compileBase } from '@cellplane/core'
+import { HOUR_MS } from '../clock.ts'
 import { keepFormerOverrides, type Released } from './former-overrides.ts'
-import { MS_PER_HOUR, planTable, type TableWish } from './plan-table.ts'
+import type { FormerTable } from './former-tables.ts'
+import { planTable, type TableWish } from './plan-table.ts'
 
 export type BaseWish = TableWish & {
   epoch: number
@@ -30,44 +32,48 @@ export type BasePlan = {
 
 /** Problems: those of `planTable`, `keepFormerOverrides` and `compileBase`. */
 export function planBase(wish: BaseWish): Parsed<BasePlan> {
-  const { fleet, cells, current, now } = wish
   const planned = planTable(wish)
   if (!planned.ok) return planned
   const { table, former, notes, crowded } = planned.value
-
-  const formerOverrides = formerOverridesOf(wish)
-  if (!formerOverrides.ok) return formerOverrides
-  const base = compileBase({
-    fleet,
-    cells,
-    table,
-    formerTables: former,
-    overrides: wish.overrides,
-    formerOverrides: formerOverrides.value,
-    tokens: tokenPolicyOf(fleet),
-    epoch: wish.epoch,
-    version: (current?.version ?? 0) + 1,
-    issuedAt: new Date(now).toISOString(),
-  })
+  const base = baseOf(wish, table, former)
   if (!base.ok) return base
+  const { current } = wish
   const isChanged = current === null || contentOf(base.value) !== contentOf(current)
   return parsed({ base: base.value, isChanged, notes, crowded })
 }
 
-/** Of the base that comes after `current`, for whatever plans it. */
-export function formerOverridesOf({
+/** What a base is made of once its table is known. */
+export type BaseContent = Omit<BaseWish, 'tenants' | 'bounds'>
+
+/** The next base, with this table and these former ones. Problems: those of `keepFormerOverrides` and `compileBase`. */
+export function baseOf(
+  wish: BaseContent,
+  table: Uint16Array,
+  formerTables: FormerTable[],
+): Parsed<UnsignedTopologyBase> {
+  const { fleet, cells, overrides, epoch, current, now } = wish
+  const formerOverrides = formerOverridesOf(wish)
+  if (!formerOverrides.ok) return formerOverrides
+  return compileBase({
+    ...{ fleet, cells, table, formerTables, overrides, epoch },
+    formerOverrides: formerOverrides.value,
+    tokens: tokenPolicyOf(fleet),
+    version: (current?.version ?? 0) + 1,
+    issuedAt: new Date(now).toISOString(),
+  })
+}
+
+function formerOverridesOf({
   fleet,
   cells,
   overrides,
   released = [],
   current,
   now,
-}: Pick<BaseWish, 'fleet' | 'cells' | 'overrides' | 'released' | 'current' | 'now'>): Parsed<
-  FormerOverride[]
-> {
+}: BaseContent): Parsed<FormerOverride[]> {
   if (!current) return parsed([])
   const retired = new Set(cells.filter((cell) => cell.state === 'retired').map((cell) => cell.slot))
-  const after = (at: number) => new Date(at + fleet.cells.retention_hours * MS_PER_HOUR).toISOString()
+  const after = (at: number) => new Date(at + fleet.cells.retention_hours * HOUR_MS).toISOString()
   const absorber = current.quarantine.cell
   return keepFormerOverrides({
     former: current.former_overrides ?? [],
@@ -84,7 +90,7 @@ export function formerOverridesOf({
 }
 
 /** What routers and cells need to know of the tokens; where the keys are is each one's own configuration. */
-export function tokenPolicyOf({ tokens }: FleetFile): TopologyBase['tokens'] {
+function tokenPolicyOf({ tokens }: FleetFile): TopologyBase['tokens'] {
   return tokens ? { issuer: tokens.issuer, audience: tokens.audience, algorithms: tokens.algorithms } : null
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Cell } from '@cellplane/contract'
 import { type CellHealth, UNJUDGED } from '@cellplane/core'
+import fc from 'fast-check'
 import { exampleFleet } from '../fixtures/control-fixture.ts'
 import { planDeclarations } from '../registry/declare.ts'
 import { type Judging, type Marks, planOverlay } from './plan-overlay.ts'
@@ -20,10 +21,17 @@ const unhealthy: CellHealth = {
   ...{ verdict: 'unhealthy', ground: 'requests', since: 2_000, reason: 'as it is' },
 }
 
+/** Every cell is ill, and an operator believes it. */
+const JUDGING = {
+  ...{ fleet, isInBase: () => true, healthOf: () => unhealthy },
+  ...{ freeze: null, operator: 'thawed' as const, now: NOW },
+}
+
 function slots(current: Marks, healths: Record<number, CellHealth>, more: Partial<Judging> = {}): number[] {
   const healthOf = (slot: number) => healths[slot] ?? UNJUDGED
   return planOverlay(cells, current, {
     fleet,
+    isInBase: () => true,
     healthOf,
     freeze: null,
     operator: null,
@@ -39,7 +47,7 @@ test('what is unknown keeps the mark that it has, and gets none', () => {
 })
 
 test('a mark keeps its first time and reason', () => {
-  const judging = { fleet, healthOf: () => unhealthy, freeze: null, operator: null, now: NOW }
+  const judging = { ...JUDGING, operator: null }
   const plan = planOverlay(cells.slice(0, 1), [mark(0)], { ...judging, operator: 'thawed' })
   assert.deepEqual(plan.unhealthy, [mark(0)])
 })
@@ -57,6 +65,18 @@ test('an operator’s freeze leaves every mark as it is, also of cells judged al
 
 test('cells that routers do not know are not marked', () => {
   const one = cells.map((cell) => (cell.slot === 0 ? { ...cell, state: 'provisioning' as const } : cell))
-  const judging = { fleet, healthOf: () => unhealthy, freeze: null, operator: 'thawed' as const, now: NOW }
-  assert.ok(!planOverlay(one, [], judging).unhealthy.some(({ slot }) => slot === 0))
+  assert.ok(!planOverlay(one, [], JUDGING).unhealthy.some(({ slot }) => slot === 0))
+})
+
+test('no mark is for a slot that the base lacks, though its cell is active, ill and was marked before', () => {
+  fc.assert(
+    fc.property(fc.subarray([0, 1, 2, 3, 4]), fc.subarray([0, 1, 2, 3, 4]), (inBase, marked) => {
+      const judging = { ...JUDGING, isInBase: (slot: number) => inBase.includes(slot) }
+      const { unhealthy } = planOverlay(cells, marked.map(mark), judging)
+      assert.deepEqual(
+        unhealthy.map(({ slot }) => slot),
+        inBase,
+      )
+    }),
+  )
 })

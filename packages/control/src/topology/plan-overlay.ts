@@ -24,6 +24,8 @@ export type OverlayPlan = { unhealthy: Marks } & Pick<FleetVerdict, 'freeze' | '
 
 export type Judging = {
   fleet: Pick<FleetFile, 'health'>
+  /** Whether the base that the overlay is going to name has that slot: consumers refuse a mark for one that it lacks. */
+  isInBase: (slot: number) => boolean
   /** What is seen of a slot. */
   healthOf: (slot: number) => CellHealth
   /** Of the plan before. */
@@ -39,7 +41,10 @@ const REASON_LENGTH_MAX = 256
 export function planOverlay(cells: readonly Cell[], current: Marks, judging: Judging): OverlayPlan {
   const { fleet, healthOf, operator, now } = judging
   const marked = new Map(current.map((mark) => [mark.slot, mark]))
-  const published = cells.filter((cell) => ['active', 'draining', 'drained'].includes(cell.state))
+  // A cell that became active is in no base yet while publishing is halted, or over the budget.
+  const published = cells.filter(
+    ({ slot, state }) => judging.isInBase(slot) && ['active', 'draining', 'drained'].includes(state),
+  )
   const judged = published.map((cell) => ({
     cell,
     slot: cell.slot,

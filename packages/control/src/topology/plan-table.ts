@@ -27,10 +27,9 @@ import {
   place,
   placementPolicyOf,
 } from '@cellplane/core'
+import { HOUR_MS } from '../clock.ts'
 import { boundedCells, crowdedHomes, tenantLoad } from '../tenants/tenant-load.ts'
 import { type FormerTable, isSameTable, keepFormerTables } from './former-tables.ts'
-
-export const MS_PER_HOUR = 3_600_000
 
 export type TableWish = {
   fleet: FleetFile
@@ -75,11 +74,11 @@ export function planTable(wish: TableWish): Parsed<TablePlan> {
     current !== null && canonicalJson(placedCells(current.cells)) === canonicalJson(placed) ? previous : null
   const next = nextTable(wish, placed, previous, isSame)
   if (!next.ok) return next
-  const former = formerWith(wish, before.value, next.value.table)
+  const former = formerTablesWith(wish, before.value, next.value.table)
   if (former.ok) return parsed({ ...next.value, former: former.value })
   // Relief can wait, and losing the way to records cannot.
   if (!isSame) return former
-  const kept = formerWith(wish, before.value, isSame)
+  const kept = formerTablesWith(wish, before.value, isSame)
   if (!kept.ok) return former
   return parsed({ table: isSame, notes: [], crowded: next.value.crowdedNow, former: kept.value })
 }
@@ -122,8 +121,9 @@ function nextTable(
   return parsed({ ...next.value, crowdedNow })
 }
 
-function formerWith(
-  { fleet, current, now }: TableWish,
+/** Those of the base that has `next` for its table, after one that had those of `before`. Refused with FORMER_TABLES_FULL. */
+export function formerTablesWith(
+  { fleet, current, now }: Pick<TableWish, 'fleet' | 'current' | 'now'>,
   before: { table: Uint16Array | null; former: FormerTable[] },
   next: Uint16Array,
 ): Parsed<FormerTable[]> {
@@ -131,7 +131,7 @@ function formerWith(
     current && before.table && !isSameTable(before.table, next)
       ? {
           version: current.version,
-          until: new Date(now + fleet.cells.retention_hours * MS_PER_HOUR).toISOString(),
+          until: new Date(now + fleet.cells.retention_hours * HOUR_MS).toISOString(),
           table: before.table,
         }
       : null

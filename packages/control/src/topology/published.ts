@@ -13,6 +13,7 @@ import {
   formatProblems,
   type Parsed,
   parsed,
+  problem,
   type TopologyBase,
   type TopologyOverlay,
   type TrustedKeys,
@@ -67,7 +68,7 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
 
   function takeOverlay(text: string): Parsed<HeldOverlay> {
     if (!base) throw new Error('an overlay refines a base; none is held')
-    const accepted = acceptOverlay(overlay?.overlay ?? null, text, keys, fleet)
+    const accepted = acceptOverlay(overlay?.overlay ?? null, text, keys, fleet, base.snapshot)
     if (!accepted.ok) return accepted
     overlay = { ...held(text, accepted.value), overlay: accepted.value }
     changed.ring()
@@ -80,18 +81,25 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     changed.ring()
   }
 
-  /** The wave that this base is in, by the store. One whose former base is gone has nothing to show to the others, and is over. */
+  /**
+   * The wave that this base is in, by the store. Throws StoreRowInvalid when what the others have is gone or cannot be read: to
+   * show them the newest instead would be to skip the wave.
+   */
   async function readWave(store: StoreReader, of: DocumentVersion): Promise<HeldWave | null> {
     const stored = await store.get(WAVES, WAVE_KEY)
     if (!stored || versionKey(stored.base) !== versionKey(of)) return null
     if (wave && versionKey(wave.base) === versionKey(of)) return wave
     const key = versionKey(stored.former)
     if (base && versionKey(base) === key) return { ...stored, held: base }
-    const row = await store.get(BASES, key)
-    if (!row) return null
-    const former = acceptBase(null, row.text, keys, fleet)
-    if (!former.ok) throw invalid(BASES.table, key, former)
-    return { ...stored, held: { ...held(row.text, former.value.document), ...former.value } }
+    try {
+      const row = await store.get(BASES, key)
+      if (!row) throw missing(key)
+      const former = acceptBase(null, row.text, keys, fleet)
+      if (!former.ok) throw invalid(BASES.table, key, former)
+      return { ...stored, held: { ...held(row.text, former.value.document), ...former.value } }
+    } catch (error) {
+      throw error instanceof StoreRowInvalid ? invalidFormer(error, stored) : error
+    }
   }
 
   /**
@@ -105,10 +113,7 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     if (!head) return
     const isNews = !isKnown(before, head.value)
     const row = isNews ? await store.get(BASES, head.key) : undefined
-    if (isNews && !row) {
-      const problems = [{ code: 'NOT_FOUND', path: '', message: 'the row is missing' } as const]
-      throw invalid(BASES.table, head.key, { ok: false, problems })
-    }
+    if (isNews && !row) throw missing(head.key)
     const found = await readWave(store, head.value)
     if (!found && (row || wave) && (await readHead(store))?.key !== head.key) return
     // This replica may have begun to lead meanwhile, and published.
@@ -172,4 +177,19 @@ function invalid(
 ): StoreRowInvalid {
   const { problems } = refusal
   return Object.assign(new StoreRowInvalid({ table, key, problems }), { cause: formatProblems(problems) })
+}
+
+function missing(key: string): StoreRowInvalid {
+  return new StoreRowInvalid({
+    ...{ table: BASES.table, key },
+    problems: [problem('NOT_FOUND', '', 'the row is missing')],
+  })
+}
+
+/** Every router but one has that base on its disk, so that no backup is needed. */
+function invalidFormer({ row }: StoreRowInvalid, { base, canary }: StoredWave): StoreRowInvalid {
+  const why =
+    `base ${base.version} is in its wave, and this is the one before it, which all routers but "${canary}" have: nothing is ` +
+    'published until it is back; base.json of the state_dir of one of those, put into publish_dir, repairs the row'
+  return new StoreRowInvalid({ ...row, problems: [problem('CONFLICT', '', why), ...row.problems] })
 }

@@ -5,7 +5,6 @@
  * a document that `acceptBase` would refuse at a router is refused here, before it is stored. It is shown (API, push, files) only after it is stored, so that no router can hold what a restart forgets.
  */
 import {
-  type Cell,
   formatProblems,
   type Parsed,
   parsed,
@@ -23,17 +22,15 @@ import type { ControlConfig } from '../config.ts'
 import {
   AUDIT,
   BASES,
+  CELLS,
   CURRENT_KEY,
   OVERLAYS,
   type StoredWave,
   VERSIONS,
   versionKey,
 } from '../store/collections.ts'
-import type { Store, StoreWriter } from '../store/store.ts'
-import type { BaseInputs } from './base-inputs.ts'
-import { createBudgetCheck } from './budget-check.ts'
-import { useGrant } from './force-grant.ts'
-import { planBase } from './plan-base.ts'
+import { intact, type Store, type StoreWriter } from '../store/store.ts'
+import type { BasePlanner } from './base-planner.ts'
 import type { HeldBase, Published } from './published.ts'
 import type { Rollout } from './rollout.ts'
 
@@ -45,14 +42,15 @@ const REASON_LENGTH_MAX = 512
 
 export type PublisherOptions = {
   store: Store
+  planner: BasePlanner
   published: Published
-  fleet: FleetFile
+  fleet: Pick<FleetFile, 'fleet'>
   signingKey: ControlConfig['signingKey']
   keys: TrustedKeys
 }
 
-/** The text of a base, and its wave when it goes to one router first. */
-type StoredBase = { text: string; wave: StoredWave | null }
+/** The text of a base; its wave when it goes to one router first, and the overlay that tells the others of it. */
+type StoredBase = { text: string; wave: StoredWave | null; overlay: string | null }
 
 /** `notes` are for the list of versions. `commit` writes what belongs to the base, in its transaction and once it was accepted. */
 export type PlannedBase = { base: UnsignedTopologyBase; notes: string[]; commit?: () => Promise<void> }
@@ -64,8 +62,7 @@ export const toAllAtOnce: BeginWave = async () => null
 export type Publisher = ReturnType<typeof createPublisher>
 
 export function createPublisher(options: PublisherOptions) {
-  const { store, published, fleet, signingKey, keys } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { store, planner, published, fleet, signingKey, keys } = options
   let crowded: readonly CrowdedCell[] = []
 
   function isSigned({ signature }: Pick<TopologyBase, 'signature'>): boolean {
@@ -85,12 +82,39 @@ export function createPublisher(options: PublisherOptions) {
     const check = acceptBase(held?.document ?? null, text, keys, fleet.fleet)
     if (!check.ok) return check
     await storeBase(writer, text, signed, held?.document ?? null, notes)
-    return parsed({ text, wave: await begin(writer, held, signed, now) })
+    const wave = await begin(writer, held, signed, now)
+    return parsed({ text, wave, overlay: wave ? await announce(writer, signed, now) : null })
   }
+
+  /**
+   * The overlay as it is, for the base to come. A router that waits for its turn is to know that there is one: ids of
+   * cells that it does not know yet are news then, and no strangers'.
+   */
+  async function announce(writer: StoreWriter, base: TopologyBase, now: number): Promise<string | null> {
+    const current = published.overlay()?.overlay
+    if (current?.epoch !== base.epoch) return null
+    const { signature: _, ...former } = current
+    const slots = new Set(base.cells.map(({ slot }) => slot))
+    const overlay = {
+      ...former,
+      version: current.version + 1,
+      base_version: base.version,
+      issued_at: new Date(now).toISOString(),
+      unhealthy: current.unhealthy.filter(({ slot }) => slots.has(slot)),
+    }
+    const text = sign(overlay)
+    await storeOverlay(writer, overlay, text)
+    return text
+  }
+
+  const sign = (overlay: UnsignedTopologyOverlay): string =>
+    JSON.stringify(signDocument(overlay, signingKey.id, signingKey.privateKey))
 
   function take(stored: Parsed<StoredBase | null>): Parsed<boolean> {
     if (!stored.ok) return stored
     if (stored.value === null) return parsed(false)
+    // Before the base: whoever has that one gives out ids of its cells.
+    if (stored.value.overlay) mustTake(published.takeOverlay(stored.value.overlay))
     mustTake(published.takeBase(stored.value.text, stored.value.wave))
     return parsed(true)
   }
@@ -106,36 +130,22 @@ export function createPublisher(options: PublisherOptions) {
     },
 
     /**
-     * Publishes a base when it would say something new. `read` gives what the base is made of, inside the transaction.
-     * The value says whether it did; problems are those of `planBase` and `acceptBase`, and BUDGET_EXCEEDED. `begin` says
-     * whether it goes to one router first.
+     * Publishes the base that is due when it would say something new. The value says whether it did; problems are those of
+     * `planBase` and `acceptBase`, and BUDGET_EXCEEDED. `begin` says whether it goes to one router first.
      */
-    async publishBase(
-      read: (writer: StoreWriter) => Promise<BaseInputs & { cells: Cell[] }>,
-      epoch: number,
-      now: number,
-      begin: BeginWave = toAllAtOnce,
-    ): Promise<Parsed<boolean>> {
+    async publishBase(epoch: number, now: number, begin: BeginWave = toAllAtOnce): Promise<Parsed<boolean>> {
       const held = published.base()
       const stored = await store.write(async (writer): Promise<Parsed<StoredBase | null>> => {
-        const plan = planBase({
-          ...(await read(writer)),
-          fleet,
-          current: held?.document ?? null,
-          epoch,
-          now,
-          // Tenants come as they like; a base that is refused for it could not take a failed cell out either.
-          bounds: 'best-effort',
-        })
+        const cells = intact(await writer.list(CELLS)).map((stored) => stored.cell)
+        const planning = await planner.read(writer, cells, epoch)
+        // Tenants come as they like; a base that is refused for it could not take a failed cell out either.
+        const plan = planning.plan({ cells, bounds: 'best-effort' })
         if (!plan.ok) return plan
         crowded = plan.value.crowded
         const { base, isChanged, notes } = plan.value
         if (!isChanged && held && isSigned(held.document)) return parsed(null)
-        const excesses = await checkBudget(writer, held, base)
-        const leave = await useGrant(writer, excesses, now)
-        if (!leave.ok) return leave
-        const next = excesses.length > 0 ? { ...base, forced: true as const } : base
-        return await signAndStore(writer, next, notes, begin, now)
+        const next = await planning.useLeave(base)
+        return next.ok ? await signAndStore(writer, next.value, notes, begin, now) : next
       })
       return take(stored)
     },
@@ -165,17 +175,23 @@ export function createPublisher(options: PublisherOptions) {
     async publishOverlay(unsigned: UnsignedTopologyOverlay): Promise<Parsed<boolean>> {
       const base = published.base()
       if (!base) return parsed(false)
-      const signed = signDocument(unsigned, signingKey.id, signingKey.privateKey)
-      const text = JSON.stringify(signed)
-      const check = acceptOverlay(published.overlay()?.overlay ?? null, text, keys, fleet.fleet)
+      const text = sign(unsigned)
+      const held = published.overlay()?.overlay ?? null
+      const check = acceptOverlay(held, text, keys, fleet.fleet, base.snapshot)
       if (!check.ok) return check
-      await store.write((writer) =>
-        writer.put(OVERLAYS, CURRENT_KEY, { epoch: signed.epoch, version: signed.version, text }),
-      )
+      await store.write((writer) => storeOverlay(writer, unsigned, text))
       mustTake(published.takeOverlay(text))
       return parsed(true)
     },
   }
+}
+
+function storeOverlay(
+  writer: StoreWriter,
+  { epoch, version }: UnsignedTopologyOverlay,
+  text: string,
+): Promise<void> {
+  return writer.put(OVERLAYS, CURRENT_KEY, { epoch, version, text })
 }
 
 async function storeBase(

@@ -5,14 +5,17 @@
  *
  *   store and file agree, or the file is behind or unreadable  → the store is right
  *   the store's newest row is corrupt, the file has that version → the row is repaired from the file
- *   the file is ahead of the store                             → the store is an older copy (restored, or new): a new
- *                                                                epoch begins, so that no router takes its versions for old ones
+ *   the file is ahead of the store, or what this process       → the store is an older copy (restored, or new): a new
+ *   published or followed before is                              epoch begins, so that no router takes its versions for old ones;
+ *                                                                where tenants are is taken from it (`take-from-base.ts`)
  *   the store's row is corrupt and no file helps               → nothing is published until a person restored the row;
  *                                                                routers keep what they have
+ *   a base is in its wave, and the row before it is corrupt      → the same: repaired from the file, which has that base until the
+ *                                                                wave is over; or nothing is published
  *   the store's overlay is corrupt                             → a new epoch begins, as nobody knows which version routers
  *                                                                hold; its marks are the file's, or come from health alone
  */
-import type { TopologyBase, TrustedKeys } from '@cellplane/contract'
+import type { TopologyBase, TopologyOverlay, TrustedKeys } from '@cellplane/contract'
 import { acceptBase, acceptOverlay } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import {
@@ -25,7 +28,9 @@ import {
   versionKey,
 } from '../store/collections.ts'
 import { type Store, StoreRowInvalid, type StoreWriter } from '../store/store.ts'
+import { beginEpoch, describeForgotten, findForgotten, isNewer } from './older-store.ts'
 import type { Published } from './published.ts'
+import { takeFromBase } from './take-from-base.ts'
 
 export type RecoverInput = {
   store: Store
@@ -42,38 +47,44 @@ export type RecoverInput = {
 export async function recoverTopology(input: RecoverInput): Promise<number> {
   const { store, published, fleet, now } = input
   const settings = await store.get(SETTINGS, SETTINGS_KEY)
-  const file = fileBase(input)
+  const files = readFiles(input)
 
   let lostOverlay: StoreRowInvalid | undefined
   try {
-    await refreshBase(input, file)
+    await refreshBase(input, files.base)
   } catch (error) {
     if (!(error instanceof StoreRowInvalid) || error.row.table !== OVERLAYS.table) throw error
     lostOverlay = error
   }
   const epoch = settings?.epoch ?? 1
   const newest = (await store.list(VERSIONS, { order: 'descending', limit: 1 })).rows[0]?.value
-  const isStoreBehind =
-    file !== undefined && versionKey(file) > versionKey(newest ?? { epoch: 0, version: 0 })
-  const nextEpoch = isStoreBehind || lostOverlay ? Math.max(epoch, file?.epoch ?? 0) + 1 : epoch
+  const base = newerOf(files.base, published.base()?.document)
+  const overlay = newerOf(files.overlay, published.overlay()?.overlay)
+  const who = 'this replica'
+  const forgotten = findForgotten([
+    ...(base ? [{ who, kind: 'base' as const, held: base, known: newest }] : []),
+    ...(overlay && !lostOverlay
+      ? [{ who, kind: 'overlay' as const, held: overlay, known: await store.get(OVERLAYS, CURRENT_KEY) }]
+      : []),
+  ])
+  const nextEpoch =
+    forgotten || lostOverlay ? Math.max(epoch, base?.epoch ?? 0, overlay?.epoch ?? 0) + 1 : epoch
   if (settings?.epoch !== nextEpoch) {
     await store.write(async (writer) => {
-      await writer.put(SETTINGS, SETTINGS_KEY, { fleet, epoch: nextEpoch })
       // In the transaction that begins the epoch: a row repaired without it could have its version given twice.
       if (lostOverlay) await replaceOverlay(writer, input)
+      const text = base === files.base ? input.fileText : published.base()?.text
+      const isBaseForgotten = base !== undefined && isNewer(base, newest)
+      const taken = isBaseForgotten && text ? await takeFromBase(writer, base, text, now) : ''
       const reason = lostOverlay
         ? `the overlay is replaced: ${lostOverlay.message}`
-        : isStoreBehind
-          ? `the published file has (epoch ${file.epoch}, version ${file.version}), the store has less: it is an older copy`
+        : forgotten
+          ? `${describeForgotten(forgotten)}${taken}`
           : 'the first start on this store'
-      await recordChange(
-        writer,
-        { actor: AUTOMATION, action: 'epoch.begin', subject: `epoch ${nextEpoch}`, reason },
-        now,
-      )
+      await beginEpoch(writer, { fleet, epoch: nextEpoch, reason, now })
     })
   }
-  if (lostOverlay) await published.refresh(store)
+  if (lostOverlay || forgotten) await published.refresh(store)
   return nextEpoch
 }
 
@@ -87,22 +98,32 @@ async function refreshBase(input: RecoverInput, file: TopologyBase | undefined):
   }
 }
 
+function newerOf<T extends { epoch: number; version: number }>(a: T | undefined, b: T | undefined) {
+  return a && isNewer(a, b) ? a : b
+}
+
 /** With the newest one that can be had, for its marks; it may be older than the lost one, and health corrects it. */
 async function replaceOverlay(writer: StoreWriter, input: RecoverInput): Promise<void> {
   const { published, overlayFileText, keys, fleet } = input
   const text = published.overlay()?.text ?? overlayFileText
-  const isRefining = published.base() !== null && text !== undefined
-  const overlay = isRefining ? acceptOverlay(null, text, keys, fleet) : undefined
+  const base = published.base()
+  const isRefining = base !== null && text !== undefined
+  const overlay = isRefining ? acceptOverlay(null, text, keys, fleet, base.snapshot) : undefined
   if (!overlay?.ok) return writer.remove(OVERLAYS, CURRENT_KEY)
   const { epoch, version } = overlay.value
   await writer.put(OVERLAYS, CURRENT_KEY, { epoch, version, text: text! })
 }
 
-/** The file is ours to trust only by its signature, as it is anybody's. */
-function fileBase({ fileText, keys, fleet }: RecoverInput): TopologyBase | undefined {
-  if (fileText === undefined) return undefined
-  const accepted = acceptBase(null, fileText, keys, fleet)
-  return accepted.ok ? accepted.value.document : undefined
+/** The files are ours to trust only by their signatures, as they are anybody's. */
+function readFiles(input: RecoverInput): { base?: TopologyBase; overlay?: TopologyOverlay } {
+  const { fileText, overlayFileText, keys, fleet } = input
+  if (fileText === undefined) return {}
+  const base = acceptBase(null, fileText, keys, fleet)
+  if (!base.ok) return {}
+  const { document, snapshot } = base.value
+  if (overlayFileText === undefined) return { base: document }
+  const overlay = acceptOverlay(null, overlayFileText, keys, fleet, snapshot)
+  return overlay.ok ? { base: document, overlay: overlay.value } : { base: document }
 }
 
 async function repair(input: RecoverInput, corrupt: StoreRowInvalid): Promise<void> {

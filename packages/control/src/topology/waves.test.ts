@@ -56,6 +56,8 @@ test('a base goes to one router first, and to files and all others once that one
     ],
     [2, 1, 1, 1],
   )
+  // All know that it is under way: ids of its new cell are no strangers to them.
+  assert.equal((await fixture.call('getOverlay', { role: 'router' })).body.base_version, 2)
   first.holdBack = false
   await fixture.waitFor('the end', async () => (await fixture.status()).wave === null)
   assert.deepEqual([await versionFor(fixture, 'router-2'), await versionFor(fixture)], [2, 2])

@@ -9,8 +9,15 @@
  * load. A queue closes the gap, but so does a ceiling above 8: the cell's own queue. So the question is what is left to
  * gain at the ceilings in use: twice the workers, where the adaptive limit settles, and that limit itself.
  */
+import { flag, readFlags } from '@cellplane/testing/flags'
 import { createAdaptiveLimit } from './adaptive-limit.ts'
 import { poisson, runTrial, seeded } from './testing-cell.ts'
+
+const { json: isJson } = readFlags({
+  command: 'npm run bench:admission-queue --',
+  about: 'Compares queues before a cell that is asked more than it can, in virtual time.',
+  flags: { json: flag('print JSON') },
+})
 
 const WORKERS = 8
 const SERVICE_MS = 50
@@ -60,5 +67,5 @@ const rows = Object.entries(CEILINGS).flatMap(([ceiling, limited]) =>
     }),
   ),
 )
-if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2))
+if (isJson) console.log(JSON.stringify(rows, null, 2))
 else console.table(rows)

@@ -8,8 +8,15 @@
  * is the cap, and at most the floors more (1.2 of it) where the traffic moves faster than the division follows; a tenant
  * that moves to another router is held to its floor there for the second or two until the next rounds.
  */
+import { flag, readFlags } from '@cellplane/testing/flags'
 import { seeded } from './testing-cell.ts'
 import { type DividedTrial, runDividedTrial } from './testing-routers.ts'
+
+const { json: isJson } = readFlags({
+  command: 'npm run bench:shares --',
+  about: 'Measures what routers that divide a tenant’s cap let through, in virtual time.',
+  flags: { json: flag('print JSON') },
+})
 
 /** Requests a second. */
 const CAP = 200
@@ -56,5 +63,5 @@ const rows = LOADS.flatMap((load) =>
     }),
   ),
 )
-if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2))
+if (isJson) console.log(JSON.stringify(rows, null, 2))
 else console.table(rows)

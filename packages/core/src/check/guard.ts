@@ -17,9 +17,15 @@ import { type CheckedBase, checkedBase, checkTables } from './check-tables.ts'
 /** What is kept of a held base to doubt its successor by: numbers and one array, so that it can go to a thread. */
 export type GuardedBase = { epoch: number; version: number; budget: Budget; placed: CheckedBase }
 
-/** The rows are copied: a view would take all that the snapshot has with it when it is sent. */
+/**
+ * What is sent with each order to read a base, so it has of the cells what is compared and nothing else. The rows are copied:
+ * a view would take all that the snapshot has with it when it goes to a thread.
+ */
 export function guardedBase({ base, ...index }: Snapshot): GuardedBase {
-  const placed = checkedBase(index, base.cells)
+  const cells = base.cells.map(({ slot, id, zone, role, state, weight }) => {
+    return { slot, id, zone, role, state, weight }
+  })
+  const placed = checkedBase(index, cells)
   return {
     epoch: base.epoch,
     version: base.version,

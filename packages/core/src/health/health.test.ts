@@ -202,3 +202,16 @@ test('a mark that was there before is kept for a window, as nobody can tell what
   assert.deepEqual([then(1_500).verdict, then(1_500).since, then(1_500).reason], ['unhealthy', 5, 'gray'])
   assert.equal(then(1_000 + HEALTH.inheritedHoldMs).verdict, 'healthy')
 })
+
+test('a hold begins when a cell goes out, and not again while it is out', () => {
+  const failing = { probe: 'ok', synthetic: 'none', requests: 'failing', peers: 'ok' } as const
+  const reasons = { probe: '', synthetic: '', requests: '', peers: '' }
+  const out = nextHealth(UNJUDGED, failing, reasons, 1_000)
+  assert.equal(out.holdUntil, 1_000 + HEALTH.holdMs)
+  const still = nextHealth(out, failing, reasons, out.holdUntil)
+  assert.deepEqual([still.verdict, still.holdUntil, still.holds], ['unhealthy', out.holdUntil, 1])
+  const well = nextHealth(still, { ...failing, requests: 'few' }, reasons, out.holdUntil + 1)
+  assert.equal(well.verdict, 'healthy')
+  const again = nextHealth(well, failing, reasons, out.holdUntil + 2)
+  assert.deepEqual([again.holds, again.holdUntil - out.holdUntil - 2], [2, HEALTH.holdMsMax])
+})

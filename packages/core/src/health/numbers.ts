@@ -35,8 +35,11 @@ export const HEALTH = {
   settleMs: 1_000,
   /** A cell that requests found gets none while it is out, so nothing shows that it is well: after this it is tried again. */
   holdMs: 30_000,
-  /** The hold doubles each time in a row, up to this. */
-  holdMsMax: 300_000,
+  /**
+   * The hold doubles each time in a row, up to this. With what is around it (5 s until the last request has failed, 5 s of
+   * window, a document) a cell that is mended serves again within 60 s, which the simulator holds it to.
+   */
+  holdMsMax: 45_000,
   /** In a row is: within this time from the end of the last hold. */
   holdForgottenAfterMs: 600_000,
   /** A mark that another control plane made is kept for a window: until probes and routers have said something. */

@@ -130,6 +130,12 @@ describe('a course of events', () => {
         : between(second, 10, 20)
           ? { own: { ...none, ejectedReports: 1 } }
           : {},
+    'gray-ejected-long': (second) =>
+      second === 10
+        ? { own: { attempts: 5, errors: 5, ejectedReports: 1 } }
+        : between(second, 10, 45)
+          ? { own: { ...none, ejectedReports: 1 } }
+          : {},
     'in-part': (second) => (between(second, 10, 30) ? { own: failing(1 / 3) } : {}),
     'in-part-all': (second) =>
       between(second, 10, 30) ? { own: failing(1 / 3), peers: failing(1 / 3) } : {},
@@ -155,7 +161,10 @@ describe('a course of events', () => {
       const now = second * 1000
       const isOut = health.verdict === 'unhealthy'
       const seen = course(second, isOut)
-      const own = isOut ? none : { ...well, ...seen.own }
+      // Routers send nothing then, and still report what they do by themselves.
+      const own = isOut
+        ? { ...none, ejectedReports: seen.own?.ejectedReports ?? 0 }
+        : { ...well, ...seen.own }
       const others = { ...well, ...seen.peers }
       for (const [i, one] of [own, others, others].entries()) {
         histories[i] = addToHistory(histories[i]!, { ...NO_REQUESTS, reports: 1, ...one }, now)

@@ -18,6 +18,9 @@
  * with each time in a row, and then it is given requests again, over the routers' ramp.
  *
  *     healthy, suspect ──(a rule says unhealthy)──▶ unhealthy ──(hold is over, and no rule says unhealthy)──▶ healthy, suspect
+ *
+ * A hold begins when the cell goes out, and not again while it is out: what is still found then is that routers themselves
+ * leave it alone, which has a time of its own and is over with it. Otherwise the two would add up.
  */
 import { HEALTH } from './numbers.ts'
 import type { PeersSignal } from './peers.ts'
@@ -168,7 +171,8 @@ export function nextHealth(
   const { verdict, ground } = rule
   const since = verdict === state.verdict ? state.since : now
   const next = { verdict, rule: rule.id, ground, since, reason: reasonOf(rule, reasons) }
-  if (verdict !== 'unhealthy' || ground !== 'requests') {
+  const isOutForThat = state.verdict === 'unhealthy' && state.ground === 'requests'
+  if (verdict !== 'unhealthy' || ground !== 'requests' || isOutForThat) {
     return { ...next, holdUntil: state.holdUntil, holds: state.holds }
   }
   const isInARow = state.holdUntil > 0 && now - state.holdUntil < HEALTH.holdForgottenAfterMs

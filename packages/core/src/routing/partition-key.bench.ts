@@ -8,7 +8,14 @@
  * times, 5–7 ns for each. CPU time is counted, and the rounds of the kinds alternate; the first ones are the compiler's.
  */
 import type { KeyRule } from '@cellplane/contract'
+import { flag, readFlags } from '@cellplane/testing/flags'
 import { findPartitionKey, type RequestView } from './partition-key.ts'
+
+const { json: isJson } = readFlags({
+  command: 'npm run bench:partition-key --',
+  about: 'Measures how long each kind of rule takes to find a request’s partition key.',
+  flags: { json: flag('print JSON') },
+})
 
 const FINDINGS = 200_000
 const ROUNDS = 15
@@ -51,7 +58,7 @@ const results = [...rounds].map(([name, ns]) => ({
   median_ns: ns.toSorted((a, b) => a - b)[ROUNDS >> 1]!,
   rounds_ns: ns,
 }))
-if (process.argv.includes('--json')) {
+if (isJson) {
   console.log(JSON.stringify({ bench: 'partition-key', findings_per_round: FINDINGS, results, checksum }))
 } else {
   for (const { rules, median_ns, rounds_ns } of results) {

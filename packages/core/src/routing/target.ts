@@ -65,6 +65,11 @@ export function rowOf(
   return quarantined.size > 0 && quarantined.has(key) ? snapshot.quarantineRow : shardRow(snapshot, key)
 }
 
+/** Whether the id in its path names a cell that the tenant neither has nor had, by this view: another's id, or news. */
+export function namesStrangeCell({ indexOfSlot }: RoutingIndex, { cells }: Reach, { route }: Wish): boolean {
+  return route.wantedSlot >= 0 && !cells.includes(indexOfSlot(route.wantedSlot))
+}
+
 /** Allocates: to be kept for as long as the view is current. */
 export function reachOf(view: DecisionView, key: string): Reach {
   const row = rowOf(view, key)

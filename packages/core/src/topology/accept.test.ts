@@ -13,6 +13,7 @@ import fc from 'fast-check'
 import { acceptBase, acceptOverlay } from './accept.ts'
 import { compileOverlay } from './compile.ts'
 import { exampleBase, exampleCell, SINCE, unwrap } from './example-fleet.ts'
+import { overlayMisfits } from './overlay-fit.ts'
 import { unhealthyIndexes } from './overlay-marks.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -190,11 +191,11 @@ describe('an overlay', () => {
     }),
     ...more,
   })
-  const take = (current: TopologyOverlay | null, text: string) => {
-    const result = acceptOverlay(current, text, KEYS, 'shop')
+  const take = (current: TopologyOverlay | null, text: string, base: Snapshot | null = CURRENT) => {
+    const result = acceptOverlay(current, text, KEYS, 'shop', base)
     return result.ok ? result.value : result.problems[0]!.code
   }
-  const held = (slots: number[]) => unwrap(acceptOverlay(null, signed(overlay(3, slots)), KEYS, 'shop'))
+  const held = (slots: number[]) => unwrap(acceptOverlay(null, signed(overlay(3, slots)), KEYS, 'shop', null))
 
   test('is accepted and refused by the rules of a base', () => {
     const current = held([1])
@@ -206,6 +207,36 @@ describe('an overlay', () => {
     assert.equal(take(current, TEXT), 'INVALID_VALUE')
     assert.equal(take(current, '{"format":1'), 'TOPOLOGY_NOT_JSON')
     assert.equal(typeof take(current, signed(overlay(4, []))), 'object')
+  })
+
+  test('with a mark for a slot that no cell has is refused, if it refines the base that is held', () => {
+    assert.equal(take(null, signed(overlay(3, [1, 99]))), 'TOPOLOGY_OVERLAY_MISFIT')
+    assert.equal(take(held([1]), signed(overlay(4, [99]))), 'TOPOLOGY_OVERLAY_MISFIT')
+    const result = acceptOverlay(null, signed(overlay(3, [1, 4, 77, 99])), KEYS, 'shop', CURRENT)
+    assert.match(
+      (!result.ok && result.problems[0]?.message) || '',
+      /: 77, 99; expected slots of base .*version 5/,
+    )
+    const many = Array.from({ length: 5_000 }, (_, nth) => 100 + nth)
+    const long = acceptOverlay(null, signed(overlay(3, many)), KEYS, 'shop', CURRENT)
+    assert.match((!long.ok && long.problems[0]?.message) || '', /: 100, 101, .*107, …; expected/)
+  })
+
+  test('is taken with such a mark while another base is held: its own comes later, or is gone', () => {
+    for (const refined of [{ base_version: 4 }, { base_version: 6 }, { epoch: 2 }]) {
+      const taken = take(null, signed(overlay(3, [1, 99], refined)))
+      assert.ok(typeof taken === 'object', JSON.stringify(refined))
+      assert.deepEqual(overlayMisfits(taken, CURRENT), [])
+      assert.deepEqual([...unhealthyIndexes(CURRENT, taken, 0, 0).out], [0, 1, 0, 0, 0])
+    }
+    const early = take(null, signed(overlay(3, [1, 99], { base_version: 6 })))
+    assert.ok(typeof early === 'object')
+    const next = accepted(CURRENT, changed({ version: 6 }))
+    assert.deepEqual(
+      overlayMisfits(early, next).map(({ code }) => code),
+      ['TOPOLOGY_OVERLAY_MISFIT'],
+      'which is found when its base is taken',
+    )
   })
 
   test('marks cells, quarantine cell included; unknown slots have no effect', () => {

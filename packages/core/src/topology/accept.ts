@@ -24,6 +24,7 @@ import {
   verifyDocument,
 } from '@cellplane/contract'
 import { type GuardedBase, guardSuccessor } from '../check/guard.ts'
+import { type FittedBase, overlayMisfits } from './overlay-fit.ts'
 import { openSnapshot, type PackedSnapshot, packSnapshot, type Snapshot } from './snapshot.ts'
 
 /** What is compared with a newer document; a held document is one. */
@@ -75,14 +76,21 @@ export function readBase(
   return doubts.length > 0 ? { ok: false, problems: doubts } : parsed({ document, packed: packed.value })
 }
 
-/** The same for an overlay. It may name slots that the base lacks (the two travel apart): those marks have no effect. */
+/**
+ * The same for an overlay. `base`: the one that is held, which the marks must fit if it is the one that the overlay names
+ * (TOPOLOGY_OVERLAY_MISFIT). Null leaves that to the caller, for whom another base may be current by then.
+ */
 export function acceptOverlay(
   held: Held | null,
   text: string,
   keys: TrustedKeys,
   fleet: string,
+  base: FittedBase | null,
 ): Parsed<TopologyOverlay> {
-  return acceptDocument(held, parseTopologyText(text, parseTopologyOverlay), keys, fleet)
+  const overlay = acceptDocument(held, parseTopologyText(text, parseTopologyOverlay), keys, fleet)
+  if (!overlay.ok || !base) return overlay
+  const misfits = overlayMisfits(overlay.value, base)
+  return misfits.length > 0 ? { ok: false, problems: misfits } : overlay
 }
 
 function acceptDocument<T extends TopologyBase | TopologyOverlay>(

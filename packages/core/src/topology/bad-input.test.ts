@@ -96,7 +96,7 @@ function consumer() {
       const accepted =
         kind === 'base'
           ? acceptBase(held?.document ?? null, text, KEYS, FLEET)
-          : acceptOverlay(marks, text, KEYS, FLEET)
+          : acceptOverlay(marks, text, KEYS, FLEET, held?.snapshot ?? null)
       if (!accepted.ok) {
         refusals.push(accepted.problems)
         return false
@@ -258,13 +258,47 @@ describe('a base that we signed ourselves is refused when its parts do not fit e
   })
 })
 
+test('of bases and overlays in any order, an overlay with a slot that no cell has is refused by its own base, and wedges none', () => {
+  const document = fc.record({ kind, version, slot: fc.constantFrom(0, 1, 2, 91, 0xfffe) })
+  fc.assert(
+    fc.property(fc.array(document, { maxLength: 40 }), (documents) => {
+      const router = consumer()
+      for (const { kind, version, slot } of documents) {
+        const before = { base: router.held(), overlay: router.marks() }
+        const text = kind === 'base' ? genuine[version]!.base : sign(overlay(version, [slot]))
+        const isTaken = router.offer(kind, text)
+        const held = router.held()?.document.version
+        if (kind === 'base') assert.equal(isTaken, version > (before.base?.document.version ?? -1))
+        else {
+          // By rights of its age: older and newer bases leave it alone, and its own refuses what it does not know.
+          const isNews = version > (before.overlay?.version ?? -1)
+          assert.equal(isTaken, isNews && !(held === version && slot > 90))
+          if (isNews && !isTaken) {
+            assert.equal(router.refusals.at(-1)![0]!.code, 'TOPOLOGY_OVERLAY_MISFIT')
+            assertExplained(router.refusals.at(-1)!, text)
+          }
+          if (!isTaken) assert.equal(router.marks(), before.overlay, 'the last good one stays')
+        }
+        // Whatever came before: a mark that its base refutes marks nobody, and the next good overlay is taken.
+        const { base, overlay: marks } = { base: router.held(), overlay: router.marks() }
+        if (!base) continue
+        const { out } = unhealthyIndexes(base.snapshot, marks, 0, 0)
+        const known = marks?.unhealthy.filter((one) => base.snapshot.indexOfSlot(one.slot) >= 0) ?? []
+        assert.equal(out.filter((mark) => mark === 1).length, known.length)
+      }
+      assert.ok(router.offer('overlay', sign(overlay(VERSIONS, [0], { base_version: 0 }))))
+    }),
+    { numRuns: RUNS },
+  )
+})
+
 test('an overlay that names slots or tenants nobody has changes nothing for anybody else', () => {
   const accepted = acceptBase(null, genuine[1]!.base, KEYS, FLEET)
   assert.ok(accepted.ok)
   const { snapshot } = accepted.value
   fc.assert(
     fc.property(fc.uniqueArray(fc.integer({ min: 100, max: 0xfffe }), { maxLength: 50 }), (slots) => {
-      const taken = acceptOverlay(null, sign(overlay(3, slots)), KEYS, FLEET)
+      const taken = acceptOverlay(null, sign(overlay(3, slots)), KEYS, FLEET, snapshot)
       assert.ok(taken.ok)
       const marks = unhealthyIndexes(snapshot, taken.value, 0, 0)
       assert.ok(marks.out.every((mark) => mark === 0) && !marks.ignored)

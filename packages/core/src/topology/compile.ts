@@ -16,6 +16,7 @@ import {
   type Problem,
   parsed,
   problem,
+  SLOT_NONE,
   TOPOLOGY_FORMAT,
   type TokenPolicy,
   type TopologyCell,
@@ -86,7 +87,7 @@ export function compileBase(input: BaseInput): Parsed<UnsignedTopologyBase> {
       until,
       table: encodeTable(table),
     })),
-    overrides: [...input.overrides],
+    overrides: input.overrides.map(inKeyOrder),
     ...(input.formerOverrides.length === 0 ? {} : { former_overrides: [...input.formerOverrides] }),
     partition_key: fleet.partition_key.rules.filter(isKeyRule),
     tokens: input.tokens,
@@ -131,6 +132,14 @@ export function compileOverlay(input: OverlayInput): UnsignedTopologyOverlay {
     quarantined: [...input.quarantined].sort((a, b) => (a.tenant < b.tenant ? -1 : 1)),
   }
 }
+
+/** As the canonical form has its keys: there are many, and neither who signs nor who verifies needs another copy. */
+const inKeyOrder = ({ cells, generation, reason, tenant }: Override): Override => ({
+  cells,
+  generation,
+  reason,
+  tenant,
+})
 
 type PublishedCell = Cell & { endpoint: string; state: TopologyCell['state'] }
 
@@ -190,9 +199,10 @@ function checkEndpoints(cells: readonly Cell[]): Problem[] {
 }
 
 function checkPlaced(table: Uint16Array, published: readonly PublishedCell[]): Problem[] {
-  const placed = new Set(table)
+  const isPlaced = new Uint8Array(SLOT_NONE + 1)
+  for (const slot of table) isPlaced[slot] = 1
   return published.flatMap((cell) =>
-    placed.has(cell.slot) && !(cell.state === 'active' && cell.role === 'serving')
+    isPlaced[cell.slot] === 1 && !(cell.state === 'active' && cell.role === 'serving')
       ? [
           problem(
             'TOPOLOGY_CELL_NOT_ACTIVE',

@@ -24,21 +24,20 @@ export function packFormerOverrides(
   indexBySlot: Uint16Array,
   problems: Problem[],
 ): FormerOverrideIndex {
-  const seen = new Set<string>()
   const starts = new Uint32Array(former.length + 1)
-  for (const [i, { tenant, cells }] of former.entries()) {
-    starts[i + 1] = starts[i]! + cells.length
-    if (seen.has(tenant)) {
-      const why = 'its tenant has another former override as well; each has one at most'
-      problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `former_overrides[${i}]`, `cannot be used: ${why}`))
-    }
-    seen.add(tenant)
+  for (const [i, { cells }] of former.entries()) starts[i + 1] = starts[i]! + cells.length
+  const repeated: number[] = []
+  const tenants = buildOverrideIndex(
+    former.map(({ tenant }) => tenant),
+    (tenant) => hashKeySigned(tenant, hash.seed),
+    repeated,
+  )
+  for (const i of repeated) {
+    const why = 'its tenant has another former override as well; each has one at most'
+    problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `former_overrides[${i}]`, `cannot be used: ${why}`))
   }
   return {
-    tenants: buildOverrideIndex(
-      former.map(({ tenant }) => tenant),
-      (tenant) => hashKeySigned(tenant, hash.seed),
-    ),
+    tenants,
     starts,
     members: Uint16Array.from(former.flatMap(({ cells }) => cells.map((slot) => indexBySlot[slot]!))),
   }

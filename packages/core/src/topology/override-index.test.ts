@@ -27,3 +27,25 @@ test('tenants whose hashes all collide are found, with a bounded search', () => 
     assert.equal(index.overflow.length, 1000 - 64)
   }
 })
+
+test('a tenant that stands before as well is named, wherever the first one lies', () => {
+  const someNames = fc.array(fc.constantFrom(...Array.from({ length: 150 }, (_, i) => `tenant-${i}`)), {
+    maxLength: 400,
+    size: 'max',
+  })
+  const hashes: ((tenant: string) => number)[] = [
+    (tenant) => hashKeySigned(tenant, 1),
+    // All collide, so that most lie in the overflow; or those do that are one of a few kinds.
+    () => -1,
+    (tenant) => tenant.length,
+  ]
+  fc.assert(
+    fc.property(someNames, fc.constantFrom(...hashes), (tenants, hashOf) => {
+      const repeated: number[] = []
+      buildOverrideIndex(tenants, hashOf, repeated)
+      const expected = [...tenants.keys()].filter((i) => tenants.indexOf(tenants[i]!) < i)
+      assert.deepEqual(repeated, expected)
+    }),
+    { numRuns: 200 },
+  )
+})

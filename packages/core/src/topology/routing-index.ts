@@ -137,11 +137,24 @@ export function packIndex(base: UnsignedTopologyBase): Parsed<PackedIndex> {
   const formerTables = packFormerTables(base, indexBySlot, problems)
   const formerOverrides = packFormerOverrides(base, indexBySlot, problems)
   const quarantine = indexOfQuarantineCell(base, indexBySlot, problems)
-  checkOverrides(base.overrides, indexBySlot, problems)
+  const { overrides } = base
+  const repeated: number[] = []
+  const overrideIndex = buildOverrideIndex(
+    overrides.map(({ tenant }) => tenant),
+    (tenant) => hashKeySigned(tenant, seed),
+    repeated,
+  )
+  checkOverrides(overrides, repeated, indexBySlot, problems)
   if (problems.length > 0) return { ok: false, problems: problems.slice(0, PROBLEMS_MAX) }
 
-  const { overrides } = base
   const { members, laterStarts } = packRows(table, overrides, quarantine, indexBySlot)
+  // Filled in a loop: what `from` makes of a list takes ten times as long.
+  const overrideReasons = new Uint8Array(overrides.length)
+  const overrideGenerations = new Float64Array(overrides.length)
+  for (const [i, { reason, generation }] of overrides.entries()) {
+    overrideReasons[i] = REASON_CODES[reason]
+    overrideGenerations[i] = generation
+  }
   return parsed({
     seed,
     buckets,
@@ -151,12 +164,9 @@ export function packIndex(base: UnsignedTopologyBase): Parsed<PackedIndex> {
     // A row's cell of weight 0 is there because somebody pinned it: it takes little, but it is chosen.
     weights: Uint16Array.from(base.cells, ({ weight }) => Math.max(1, Math.round(weight * WEIGHT_STEPS))),
     members,
-    overrideIndex: buildOverrideIndex(
-      overrides.map(({ tenant }) => tenant),
-      (tenant) => hashKeySigned(tenant, seed),
-    ),
-    overrideReasons: Uint8Array.from(overrides, ({ reason }) => REASON_CODES[reason]),
-    overrideGenerations: Float64Array.from(overrides, ({ generation }) => generation),
+    overrideIndex,
+    overrideReasons,
+    overrideGenerations,
     laterStarts,
     formerTables,
     formerOverrides,
@@ -251,19 +261,30 @@ function packFormerTables(
   })
 }
 
-function checkOverrides(overrides: readonly Override[], indexBySlot: Uint16Array, problems: Problem[]): void {
-  const tenants = new Set<string>()
-  for (const [i, { tenant, cells }] of overrides.entries()) {
-    const why =
-      tenants.size === tenants.add(tenant).size
-        ? 'its tenant has another override as well'
-        : cells.some((slot) => indexBySlot[slot] === INDEX_NONE)
-          ? 'it names a slot that no cell of this document has'
-          : cells.some((slot, place) => cells.indexOf(slot) !== place)
-            ? 'it names one cell twice'
-            : undefined
+/** `repeated`: the positions of those whose tenant has one before, in order. */
+function checkOverrides(
+  overrides: readonly Override[],
+  repeated: readonly number[],
+  indexBySlot: Uint16Array,
+  problems: Problem[],
+): void {
+  let next = 0
+  for (const [i, { cells }] of overrides.entries()) {
+    const isRepeated = repeated[next] === i
+    if (isRepeated) next++
+    const why = isRepeated ? 'its tenant has another override as well' : whyNot(cells, indexBySlot)
     if (why) problems.push(problem('TOPOLOGY_OVERRIDE_MISFIT', `overrides[${i}]`, `cannot be used: ${why}`))
   }
+}
+
+function whyNot(slots: readonly number[], indexBySlot: Uint16Array): string | undefined {
+  for (const slot of slots) {
+    if (indexBySlot[slot] === INDEX_NONE) return 'it names a slot that no cell of this document has'
+  }
+  for (let place = 1; place < slots.length; place++) {
+    if (slots.indexOf(slots[place]!) < place) return 'it names one cell twice'
+  }
+  return undefined
 }
 
 /** -1 when the fleet has none. */

@@ -107,7 +107,6 @@ function explanationPage(state: RouterState, key: string): Page {
 function statusOf(state: RouterState) {
   const { cells, crashes, refusals, traffic } = state
   const topology = state.currentTopology()
-  const seenAt = state.controlPlaneSeenAt()
   const summary = (document: { epoch: number; version: number; issued_at: string } | null | undefined) =>
     document ? { epoch: document.epoch, version: document.version, issued_at: document.issued_at } : null
   return {
@@ -117,7 +116,8 @@ function statusOf(state: RouterState) {
     base: summary(topology?.snapshot.base),
     overlay: summary(topology?.overlay),
     health_marks_ignored_because: cells.marksIgnoredBecause,
-    control_plane_seen_at: seenAt === null ? null : new Date(seenAt).toISOString(),
+    control_plane_seen_at: timeOf(state.controlPlaneSeenAt()),
+    object_store: objectStoreOf(state),
     refused_documents: refusals.counts,
     last_refusal: refusals.last,
     in_flight: traffic.inFlight,
@@ -143,6 +143,13 @@ function statusOf(state: RouterState) {
 }
 
 /** Tenants by name, as many as an answer to a report may name; those that are not here have their whole cap. */
+function objectStoreOf(state: RouterState) {
+  const store = state.objectStore()
+  return store && { seen_at: timeOf(store.seenAt), failures: store.failures, failure: store.failure }
+}
+
+const timeOf = (at: number | null) => (at === null ? null : new Date(at).toISOString())
+
 function sharesOf({ shares, reporter }: RouterState) {
   const { inForce } = shares
   return {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type RouterReport, routerReportSchema } from '@cellplane/contract'
+import { type RouterReport, routerReportSchema, SATURATION_SHARES } from '@cellplane/contract'
 import { DURATION_BOUNDS_MS } from '@cellplane/core/data-plane'
 import { lintMetrics, whyNoPromtool } from '@cellplane/testing'
 import * as v from 'valibot'
@@ -97,6 +97,9 @@ test('reports arrive by themselves, as the contract has them, with the busiest t
   assert.ok(home.requests >= 5)
   assert.equal(home.durations?.length, DURATION_BOUNDS_MS.length + 1)
   assert.ok(home.durations.reduce((sum, count) => sum + count, 0) >= 5)
+  // One at a time, so each of them found the cell empty.
+  assert.equal(home.saturation?.length, SATURATION_SHARES.length + 1)
+  assert.ok(home.saturation[0]! >= 5)
 })
 
 test('the synthetic tenants’ names are refused from clients, and reach no cell', async () => {

@@ -2,9 +2,11 @@
  * The Prometheus page, written from the counters as they are: no registry, nothing to register, nothing on the request
  * path. A series for each cell, never one for a tenant, whose number has no bound.
  */
+import { SATURATION_SHARES } from '@cellplane/contract'
 import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { inFlightCeiling } from '../decision/admission.ts'
+import type { StoreState } from '../documents/object-store-source.ts'
 import type { HoldCounts } from '../serve/holds.ts'
 import type { RouterState } from './router-state.ts'
 import { reloadedOf, tlsStatus } from './tls-status.ts'
@@ -87,7 +89,19 @@ function cellMetrics({ cells }: RouterState): string[] {
     gauge('cell_ejected', '1 while this router has ejected the cell.', ejected),
     gauge('cell_marked_unhealthy', '1 while a health mark of the overlay is followed.', marked),
     gauge('cell_fitness', 'Share of its requests that the cell is given, 0 to 1.', fitness),
-    durations(list),
+    histogram(
+      'request_duration_seconds',
+      'From sending until the head of the answer.',
+      DURATION_BOUNDS_S,
+      list.map(({ id, counters }) => ({ id, counts: counters.durations, sum: counters.durationSumS })),
+    ),
+    // Without a sum: it would take a division for each request, and the mean of how full a cell was says little.
+    histogram(
+      'cell_saturation_ratio',
+      'Requests by how full they found the cell, as a share of the limit in force; +Inf: those that its ceilings turned away.',
+      SATURATION_SHARES,
+      list.map(({ id, counters }) => ({ id, counts: counters.saturation })),
+    ),
   ]
 }
 
@@ -122,6 +136,18 @@ function processMetrics(state: RouterState): string[] {
     ),
     gauge('tokens_cached', 'Verified tokens that are remembered.', one(verifier.cachedCount)),
     counter('reports_dropped_total', 'Reports that the control plane did not take.', one(reporter.dropped)),
+    ...objectStoreMetrics(state.objectStore()),
+  ]
+}
+
+function objectStoreMetrics(store: Readonly<StoreState> | null): string[] {
+  if (!store) return []
+  return [
+    counter(
+      'object_store_failures_total',
+      'Looks at the object store of the topology that came to nothing: it could not be asked, or lacks what its pointer names.',
+      one(store.failures),
+    ),
   ]
 }
 
@@ -224,22 +250,29 @@ function documentMetrics({ refusals, currentTopology }: RouterState): string[] {
   ]
 }
 
-function durations(cells: readonly Cell[]): string {
-  const name = 'request_duration_seconds'
-  const bounds = [...DURATION_BOUNDS_S.map(String), '+Inf']
-  const buckets = cells.flatMap(({ id, counters }) => {
+/** `counts` of a cell: one for each bound, and one for what is above them. */
+type Distribution = { id: string; counts: Float64Array; sum?: number }
+
+function histogram(
+  name: string,
+  help: string,
+  bounds: readonly number[],
+  cells: readonly Distribution[],
+): string {
+  const labels = [...bounds.map(String), '+Inf']
+  const buckets = cells.flatMap(({ id, counts }) => {
     let upTo = 0
-    return bounds.map((le, i): Sample => {
-      upTo += counters.durations[i]!
+    return labels.map((le, i): Sample => {
+      upTo += counts[i]!
       return [{ cell: id, le }, upTo]
     })
   })
-  const sums = cells.map(({ id, counters }): Sample => [{ cell: id }, counters.durationSumS])
+  const sums = cells.flatMap(({ id, sum }): Sample[] => (sum === undefined ? [] : [[{ cell: id }, sum]]))
   const counts = buckets.flatMap(([{ cell, le }, count]): Sample[] =>
     le === '+Inf' ? [[{ cell: cell! }, count]] : [],
   )
   return [
-    head(name, 'histogram', 'From sending until the head of the answer.'),
+    head(name, 'histogram', help),
     samples(`${name}_bucket`, buckets),
     samples(`${name}_sum`, sums),
     samples(`${name}_count`, counts),

@@ -1,8 +1,11 @@
 /** What the admin port shows of the process: the parts of it, to be looked at only. */
+
+import type { SpanExporter } from '@cellplane/tracing'
 import type { Cells } from '../cells/cells.ts'
 import type { CrashWatch } from '../decision/crash-watch.ts'
 import type { LimitShares } from '../decision/limit-shares.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
+import type { StoreState } from '../documents/object-store-source.ts'
 import type { Refusals } from '../documents/refusals.ts'
 import type { Topology } from '../documents/topology-follower.ts'
 import type { Reporter } from '../reports/reporter.ts'
@@ -12,7 +15,6 @@ import type { CellTlsFiles } from '../tls/cell-tls.ts'
 import type { ReloadedFiles } from '../tls/reloaded-files.ts'
 import type { TlsListener } from '../tls/tls-listener.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
-import type { SpanExporter } from '../tracing/span-exporter.ts'
 
 export type RouterState = {
   readonly router: string
@@ -33,6 +35,8 @@ export type RouterState = {
   currentView(): RoutingView | null
   /** Ms since the epoch; null before the control plane answered for the first time. */
   controlPlaneSeenAt(): number | null
+  /** Null where none is configured, and before it is looked at. */
+  objectStore(): Readonly<StoreState> | null
   /** Null where TLS is not spoken, or without files of our own. */
   tls(): { listener: TlsListener | null; cells: ReloadedFiles<CellTlsFiles> | null }
 }

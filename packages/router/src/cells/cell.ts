@@ -12,6 +12,7 @@ import {
   type SnapshotCell,
 } from '@cellplane/core/data-plane'
 import { burstOf } from '../decision/rate-limit.ts'
+import { createSaturation } from '../decision/saturation.ts'
 import { type CellPool, createCellPool } from './cell-pool.ts'
 
 export type Cell = {
@@ -26,6 +27,8 @@ export type Cell = {
   inFlight: number
   /** Of those under way, the ones whose answers have not begun. */
   waiting: number
+  /** What runs there, as the topology says. */
+  release: string
   /** It drains, or is drained: what it holds is still read there, but nothing should stay. */
   isLeaving: boolean
   /** What it carries of all routers together, as the fleet declares it. */
@@ -74,6 +77,8 @@ export type CellCounters = {
   /** Attempts by the time until the head of the answer: one count for each of DURATION_BOUNDS_S, one for what took longer. */
   readonly durations: Float64Array
   durationSumS: number
+  /** Requests by how full they found the cell: one count for each of SATURATION_SHARES, one for what was turned away. */
+  readonly saturation: Float64Array
 }
 
 /** Seconds; by them reports and metrics count. */
@@ -88,6 +93,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
     index: -1,
     inFlight: 0,
     waiting: 0,
+    release: '',
     isLeaving: false,
     declared: NO_CEILINGS,
     share: 1,
@@ -108,6 +114,7 @@ export function createCell({ slot, id, url }: SnapshotCell, secret: string, isAd
       shed: 0,
       durations: new Float64Array(DURATION_BOUNDS_S.length + 1),
       durationSumS: 0,
+      saturation: createSaturation(),
     },
   }
 }

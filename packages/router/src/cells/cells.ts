@@ -105,7 +105,6 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
     // gets its tenants one by one there, and their requests belong nowhere else.
     const canStandIn = topology !== null && snapshot.base.fleet_kind === 'stateless'
     for (const cell of bySlot.values()) cell.index = -1
-    const entries = new Map(snapshot.base.cells.map((entry) => [entry.slot, entry]))
     const cells = snapshot.cells.map((entry) => {
       const known = bySlot.get(entry.slot)
       const cell =
@@ -117,9 +116,10 @@ export function createCells(fleet: string, routerKey: string, limits: CellLimits
         cell.pool.close()
         cell.pool = createCellPool(entry.url)
       }
-      const { state, capacity } = entries.get(entry.slot)!
+      const { state, capacity, release } = snapshot.base.cells[entry.index]!
       const isCold = cell !== known || cell.isLeaving
       if (isCold && state === 'active' && canStandIn) risingSince.set(entry.slot, now)
+      cell.release = release
       cell.isLeaving = state !== 'active'
       cell.declared = {
         requestsPerSecond: capacity.requests_per_second ?? NO_CEILINGS.requestsPerSecond,

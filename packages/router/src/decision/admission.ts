@@ -22,6 +22,7 @@ import type { Cell } from '../cells/cell.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { admitAtRate, burstOf } from './rate-limit.ts'
 import type { RoutingView } from './routing-view.ts'
+import { countLetIn, countTurnedAway } from './saturation.ts'
 import type { Tenant, TenantShard } from './tenants.ts'
 
 /** Whether one more request of the tenant fits; when it does, it is counted. `now` in ms. */
@@ -32,7 +33,10 @@ export function admitTenant(view: RoutingView, tenant: Tenant, { home }: TenantS
   return admitAtRate(tenant.cap, (capacity / view.snapshot.shardSize) * tenant.share, now)
 }
 
-/** Whether one more request of the route fits into the cell; when it does, it is counted against its rate. */
+/**
+ * Whether one more request of the route fits into the cell; when it does, it is counted against its rate. How full it found
+ * the cell is counted either way.
+ */
 export function admitAtCell(
   cell: Cell,
   route: MatchedRoute,
@@ -43,18 +47,22 @@ export function admitAtCell(
   const share = isBackground ? loweredShare(route.ceilingShare) : route.ceilingShare
   // Of a ceiling of 1 every share is something: with nothing under way, everyone fits.
   if (isFull(cell, share)) {
-    cell.counters.shed++
+    countTurnedAway(cell)
     return false
   }
   const rate = cell.requestsPerSecondMax
-  if (rate === 0) return true
+  if (rate === 0) {
+    countLetIn(cell)
+    return true
+  }
   const until = takeToken(cell.admittedUntil, now, rate, burstOf(rate, share))
   if (until === BEYOND_RATE) {
     cell.adaptive?.pressed()
-    cell.counters.shed++
+    countTurnedAway(cell)
     return false
   }
   cell.admittedUntil = until
+  countLetIn(cell)
   return true
 }
 

@@ -11,7 +11,7 @@
  * near 0 although the cell never idles. With a ceiling of 8 the wait is 80 ms. All of it takes some 360 requests a second
  * through client, router and cell in this one process, half a core.
  */
-import { parseArgs } from 'node:util'
+import { flag, number, readFlags } from '@cellplane/testing/flags'
 import { send } from '../testing/client.ts'
 import { type RouterOptions, startFakeFleet } from '../testing/fake-fleet.ts'
 import { goodputOf, makeSleepingCell, percentile, runOverload } from '../testing/overload.ts'
@@ -80,10 +80,15 @@ async function measure({ capacity, adaptive }: Contestant, measureMs: number) {
   }
 }
 
-const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, seconds: { type: 'string', default: '4' } },
+const values = readFlags({
+  command: 'npm run bench:overload --',
+  about: 'Measures goodput of a cell at up to three times what it carries.',
+  flags: {
+    seconds: number(4, 'how long each rate is held', { least: 0.1 }),
+    json: flag('print JSON'),
+  },
 })
-const measureMs = Number(values.seconds) * 1000
+const measureMs = values.seconds * 1000
 const results = []
 for (const [contestant, options] of Object.entries(CONTESTANTS)) {
   const rows = await measure(options, measureMs)

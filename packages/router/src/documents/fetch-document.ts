@@ -9,6 +9,8 @@ import type { Chunks } from './read-document.ts'
 export type DocumentRequest = {
   url: string
   bearerToken?: string
+  /** Others to send, as a signature is; what is signed must be sent as it is. */
+  headers?: Readonly<Record<string, string>>
   /** Who asks, for a control plane that gives a new base to one router first. */
   router?: string
   /** ETag of the answer before; an unchanged document then costs no body. */
@@ -44,7 +46,7 @@ export const FETCH_WAITS: FetchWaits = { headMs: 5_000, silenceMs: 5_000, totalM
 /** Never rejects: a server that is gone, slow or talks nonsense is `unavailable`. */
 export async function fetchDocument(asked: DocumentRequest): Promise<FetchedDocument> {
   const { url, bearerToken, etag, bytesMax, waits } = asked
-  const headers: Record<string, string> = { accept: 'application/json' }
+  const headers: Record<string, string> = { accept: 'application/json', ...asked.headers }
   if (bearerToken !== undefined) headers['authorization'] = `Bearer ${bearerToken}`
   if (asked.router !== undefined) headers[ROUTER_HEADER] = encodeURIComponent(asked.router)
   if (etag !== null) headers['if-none-match'] = etag

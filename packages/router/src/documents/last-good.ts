@@ -3,7 +3,7 @@
  *
  * A crash leaves the old file or the new one. What is read back is believed no more than what comes from the network: the caller accepts it anew.
  */
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAtomically } from '@cellplane/host'
 import type { Chunks } from './read-document.ts'
@@ -13,7 +13,8 @@ export type DocumentName = 'base' | 'overlay' | 'jwks'
 export type LastGood = {
   /** Undefined when there is none. `writtenAt` is ms since the epoch. Rejects when it cannot be read. */
   read(name: DocumentName): Promise<{ chunks: Chunks; writtenAt: number } | undefined>
-  write(name: DocumentName, content: string | Chunks): Promise<void>
+  /** `writtenAt`: what `read` will say; now when left out. */
+  write(name: DocumentName, content: string | Chunks, writtenAt?: number): Promise<void>
 }
 
 /** Keeps each document as `<folder>/<name>.json`. */
@@ -30,6 +31,9 @@ export async function openLastGood(folder: string): Promise<LastGood> {
         throw error
       }
     },
-    write: (name, content) => writeAtomically(pathOf(name), content),
+    async write(name, content, writtenAt) {
+      await writeAtomically(pathOf(name), content)
+      if (writtenAt !== undefined) await utimes(pathOf(name), new Date(), writtenAt / 1000)
+    },
   }
 }

@@ -32,7 +32,8 @@ const READERS: {
     const base = readBase(held, text, keys, fleet)
     return base.ok ? parsed(base.value.packed) : base
   },
-  overlay: ({ held, text, keys, fleet }) => acceptOverlay(held, text, keys, fleet),
+  // Whether its marks fit is for whoever takes it: by then another base may be current.
+  overlay: ({ held, text, keys, fleet }) => acceptOverlay(held, text, keys, fleet, null),
 }
 
 export function readDocument<K extends DocumentKind>(order: DocumentOrder<K>): Parsed<ReadDocument[K]> {

@@ -1,18 +1,19 @@
 /**
  * What the router and the process that reads for it say to each other, once each way. Both sides are the same version of
- * the same code, so it is the engine's own form of values: it has typed arrays, which lie in it as they are. Unless the
- * files were replaced under a running router: each side says its format first, and neither takes another's for its own.
+ * the same code, so values are in the engine's own form (`packed-value.ts`). Unless the files were replaced under a running
+ * router: each side says its format first, and neither takes another's for its own.
  *
- *     order:   format | length of the next part | the order, serialized | the document
- *     answer:  format | length of the rest | Parsed<ReadDocument>, serialized
+ *     order:   format | length of the next part | the order, packed | the document
+ *     answer:  format | length of the rest | Parsed<ReadDocument>, packed
  *
  * Format and length have 32 bits each, big-endian. The answer's length comes first so that the router joins its parts as they come: all at once they would take longer than
  * the rest of what it has to do.
  */
-import { deserialize, serialize } from 'node:v8'
 import { type Parsed, problem, refused, type TrustedKeys } from '@cellplane/contract'
 import type { HeldBase } from '@cellplane/core/data-plane'
+import { packValue, unpackValue } from './packed-value.ts'
 import {
+  bytesOf,
   type Chunks,
   type DocumentKind,
   type DocumentOrder,
@@ -32,7 +33,7 @@ export type ReadingOrder<K extends DocumentKind> = {
  * To be raised with every change of what an order or an answer holds, also deep in it: a packed snapshot of another form
  * would be taken, and route wrongly. Its high half is no length's: one of before there were formats never looks like it.
  */
-export const READING_FORMAT = 0xce11_0001
+export const READING_FORMAT = 0xce11_0002
 
 const PREFIX_BYTES = 8
 const LENGTH_AT = 4
@@ -75,7 +76,8 @@ export function answerReader<K extends DocumentKind>() {
     },
     answer(): Parsed<ReadDocument[K]> | undefined {
       if (!isOurs) return otherFormat()
-      return body && bytes === body.length ? deserialize(body) : undefined
+      if (!body || bytes < body.length) return undefined
+      return unpackValue(body) as Parsed<ReadDocument[K]>
     },
   }
 }
@@ -86,7 +88,7 @@ export function parseOrder<K extends DocumentKind>(
 ): { order: ReadingOrder<K>; text: string } | undefined {
   if (!isOurFormat(input)) return undefined
   const end = PREFIX_BYTES + input.readUInt32BE(LENGTH_AT)
-  const order = deserialize(input.subarray(PREFIX_BYTES, end)) as ReadingOrder<K>
+  const order = unpackValue(input.subarray(PREFIX_BYTES, end)) as ReadingOrder<K>
   return { order, text: input.toString('utf8', end) }
 }
 
@@ -101,11 +103,11 @@ const isOurFormat = (input: Buffer) =>
   input.length >= PREFIX_BYTES && input.readUInt32BE(0) === READING_FORMAT
 
 function framed(value: unknown): Uint8Array[] {
-  const body = serialize(value)
+  const parts = packValue(value)
   const prefix = Buffer.alloc(PREFIX_BYTES)
   prefix.writeUInt32BE(READING_FORMAT)
-  prefix.writeUInt32BE(body.length, LENGTH_AT)
-  return [prefix, body]
+  prefix.writeUInt32BE(bytesOf(parts), LENGTH_AT)
+  return [prefix, ...parts]
 }
 
 function jwksOf(keys: TrustedKeys): ReadingOrder<DocumentKind>['jwks'] {

@@ -2,8 +2,7 @@
  * The process that reads one large document and ends. On its standard input it gets an order and the document's bytes, on
  * its standard output it leaves what was read; the form is in `reading-frames.ts`.
  *
- * Where memory ends, Linux takes this process and not the router. Its priority is the router's: on a machine that is busy
- * all day, one of less would hardly get to its end.
+ * Where memory ends, Linux takes this process and not the router.
  */
 import { writeFileSync } from 'node:fs'
 import { type Parsed, trustedKeysOf } from '@cellplane/contract'

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { DocumentName } from './last-good.ts'
 
 /** `disk`: the last good one, read back at start. `origin`: the control plane, or where the token keys come from. */
-export type DocumentSource = 'disk' | 'origin'
+export type DocumentSource = 'disk' | 'origin' | 'object-store'
 
 export type Refusals = {
   readonly counts: Readonly<Record<DocumentName, number>>

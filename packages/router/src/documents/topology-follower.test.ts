@@ -20,8 +20,10 @@ async function startGround(t: TestContext, answer: Answer, reading: ReaderLimits
   const log = { info() {}, warn() {}, error() {} }
   const refusals = createRefusals(log)
   const follower = await startTopologyFollower({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    bearerToken: 'a-token',
+    controlPlane: {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      bearerToken: 'a-token',
+    },
     router: 'router-1',
     fleet: 'test-fleet',
     trustedKeys: new Map([[keyIdOf(publicKey), publicKey]]),

@@ -4,7 +4,7 @@
  * node:http, for as long as asked. `--seed` with `--cases 1` makes one case again. `--save` writes what was found to the
  * corpus. The process ends with 1 when something was found.
  */
-import { parseArgs } from 'node:util'
+import { flag, number, readFlags } from '@cellplane/testing/flags'
 import { type Count, fuzzEndToEnd, fuzzNodeHttp, fuzzReading } from './campaign.ts'
 import { readCorpus, saveCase, textsOf } from './corpus.ts'
 import { startEndToEnd } from './end-to-end.ts'
@@ -12,18 +12,24 @@ import { startEndToEnd } from './end-to-end.ts'
 /** How the time is divided: most of it to what runs fastest. */
 const SHARES = { requests: 0.4, answers: 0.2, nodeHttp: 0.15, endToEnd: 0.25 }
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    cases: { type: 'string', default: 'Infinity' },
-    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
-    json: { type: 'boolean', default: false },
-    save: { type: 'boolean', default: false },
+const { seconds, cases, json, save, ...given } = readFlags({
+  command: 'npm run fuzz:http --',
+  about:
+    'Compares how the router reads HTTP/1.1 with llhttp and node:http. Ends with 1 when something was found.',
+  flags: {
+    seconds: number(60, 'for how long', { least: 0 }),
+    cases: number(undefined, 'at most so many cases of each kind', { least: 1, isWhole: true }),
+    seed: number(undefined, 'the first case’s; with --cases 1 it is made again', { least: 0, isWhole: true }),
+    json: flag('print JSON'),
+    save: flag('write what was found to the corpus'),
   },
 })
-const seconds = numberOf('seconds')
-const seed = numberOf('seed')
-const budget = (share: number) => ({ seed, cases: numberOf('cases'), seconds: seconds * share })
+const seed = given.seed ?? Date.now() % 2 ** 31
+const budget = (share: number) => ({
+  seed,
+  cases: cases ?? Number.POSITIVE_INFINITY,
+  seconds: seconds * share,
+})
 
 // A crash of the router is a finding too; it ends this process, which must then say how to make it again.
 process.once('uncaughtException', (error) => {
@@ -42,13 +48,13 @@ const fleet = await startEndToEnd()
 counts['endToEnd'] = await fuzzEndToEnd(fleet, budget(SHARES.endToEnd), requests).finally(() => fleet.stop())
 
 const findings = Object.values(counts).flatMap((count) => count.findings)
-if (values.save)
-  for (const { in: where, seed: at, why, text, verdict } of findings) save(where, at, why, text, verdict)
-if (values.json) console.log(JSON.stringify({ seed, seconds, ...counts }, null, 2))
+if (save)
+  for (const { in: where, seed: at, why, text, verdict } of findings) keep(where, at, why, text, verdict)
+if (json) console.log(JSON.stringify({ seed, seconds, ...counts }, null, 2))
 else print()
 process.exitCode = findings.length > 0 ? 1 : 0
 
-function save(
+function keep(
   where: string,
   at: number,
   why: string,
@@ -75,11 +81,4 @@ function format(verdicts: Record<string, number>): string {
   return Object.entries(verdicts)
     .map(([verdict, times]) => `${times} ${verdict}`)
     .join(', ')
-}
-
-function numberOf(name: 'seconds' | 'cases' | 'seed'): number {
-  const number = Number(values[name])
-  if (number >= 0) return number
-  console.error(`--${name} is "${values[name]}"; give a number from 0`)
-  process.exit(2)
 }

@@ -151,6 +151,7 @@ function compileReport(options: ReporterOptions, startedAt: string, ms: number):
         is_ejected: cells.isEjected(index),
         durations: [...counters.durations],
         duration_sum_ms: counters.durationSumS * 1_000,
+        saturation: [...counters.saturation],
         one_tenant_errors_share: errorsShareOf(figures.cells.get(slot)),
       }
     }),

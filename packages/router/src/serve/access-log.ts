@@ -56,6 +56,7 @@ export function createAccessLog(log: Logger, everyNth: number): AccessLog {
         trace_id: traceIdOf(identity),
         tenant_id: tenant?.isTenant ? tenant.key : '',
         cell: cell?.id ?? '',
+        release: cell?.release ?? '',
         method,
         path,
         status,

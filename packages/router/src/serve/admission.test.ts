@@ -32,6 +32,16 @@ const burst = (port: number, tenant: string, count: number): Promise<Received[]>
     Array.from({ length: count }, () => send(port, { method: 'POST', headers: ['x-tenant', tenant] })),
   )
 
+/** From the metrics page: requests by how full they found the cell, cumulative. */
+async function foundFull(adminPort: number, cell: string): Promise<Map<string, number>> {
+  const { text } = await send(adminPort, { path: '/metrics' })
+  const shape = new RegExp(
+    `cell_saturation_ratio_(?:bucket|count)\\{cell="${cell}"(?:,le="(.+?)")?\\} (\\d+)`,
+    'g',
+  )
+  return new Map(Array.from(text.matchAll(shape), ([, le = 'count', value]) => [le, Number(value)]))
+}
+
 const countOf = (answers: readonly Received[], status: number) =>
   answers.filter((answer) => answer.status === status).length
 
@@ -91,7 +101,7 @@ describe('admission', () => {
 
   test('of a cell under pressure low is shed first, then normal; a client may lower its request and not raise it', () =>
     withRouter(
-      async (fleet, port) => {
+      async (fleet, port, adminPort) => {
         for (const cell of fleet.cells) cell.answer = () => {}
         const cell = fleet.cells[0]!
         const tenant = fleet.tenantOn(0, 1)
@@ -118,6 +128,21 @@ describe('admission', () => {
         await assertShed('/normal')
         await assertShed('/normal', 'u=0')
         await fill('/high', 20)
+        // How full each found it: up to 10 of 20, then two at each tenth and one at 19; the six above were turned away.
+        const found = [...(await foundFull(adminPort, 'cell-0'))]
+        assert.deepEqual(found, [
+          ...[
+            ['0.5', 11],
+            ['0.6', 13],
+            ['0.7', 15],
+            ['0.8', 17],
+            ['0.9', 19],
+            ['1', 20],
+            ['+Inf', 26],
+          ],
+          ['count', 26],
+        ])
+        assert.deepEqual([...(await foundFull(adminPort, 'cell-1')).values()], new Array(8).fill(0))
         await assertShed('/high')
         await Promise.all(fleet.cells.map((one) => one.kill()))
         await Promise.all(stuck)
@@ -190,10 +215,10 @@ test('the access log has one in so many requests, and failures', () =>
         .filter(({ message }) => message === 'request')
       assert.equal(entries.filter(({ path }) => path === '/a').length, 3)
       const failed = entries.find(({ request_id: id }) => id === 'failing')
-      const { status, cell, tenant_id: logged, method } = failed
+      const { status, cell, tenant_id: logged, release, method } = failed
       assert.deepEqual(
-        { status, cell, logged, method },
-        { status: 500, cell: 'cell-0', logged: tenant, method: 'GET' },
+        { status, cell, logged, release, method },
+        { status: 500, cell: 'cell-0', logged: tenant, release: 'test', method: 'GET' },
       )
       assert.match(failed.trace_id, /^[0-9a-f]{32}$/)
       assert.ok(failed.duration_ms >= 0)

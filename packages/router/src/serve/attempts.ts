@@ -16,7 +16,13 @@
  * connection stands. A connection that was kept stands already, so whatever goes wrong on one counts as sent: the cell
  * may have read the request before it closed.
  */
-import { type CellTarget, type MatchedRoute, matchRoute, type Wish } from '@cellplane/core/data-plane'
+import {
+  type CellTarget,
+  type MatchedRoute,
+  matchRoute,
+  namesStrangeCell,
+  type Wish,
+} from '@cellplane/core/data-plane'
 import type { Cell } from '../cells/cell.ts'
 import { monotonicNow } from '../clock.ts'
 import { admitAtCell } from '../decision/admission.ts'
@@ -49,6 +55,7 @@ export class Attempts implements Contest {
   #view!: RoutingView
   #route!: MatchedRoute
   #count = 0
+  #hasAwaitedBase = false
   #hedge: Attempt | null = null
   #hedgeTimer: NodeJS.Timeout | null = null
   /** What the first attempt's end may say about the tenant. */
@@ -68,9 +75,20 @@ export class Attempts implements Contest {
     const { method, path } = this.#exchange.head
     this.#view = view
     this.#route = matchRoute(view.routes, method, path)
-    if (this.#count === 0) return this.#startFirst(now)
+    if (this.#count === 0) {
+      const coming = this.#comingBase()
+      return coming ? this.#exchange.routeAgainAfter(coming) : this.#startFirst(now)
+    }
     const target = this.#pick()
     if (target) this.#attemptAgain(target)
+  }
+
+  /** The base that may know the cell which the request names, if one is under way; not waited for twice. */
+  #comingBase(): Promise<void> | null {
+    if (this.#hasAwaitedBase || this.#view.baseDueUntil === 0) return null
+    if (!namesStrangeCell(this.#view.snapshot, this.#shard(), this.#wish())) return null
+    this.#hasAwaitedBase = true
+    return this.#deps.baseWaits.untilNext(this.#view)
   }
 
   /** The first attempt, or the answer that makes it needless. */

@@ -11,6 +11,7 @@ import type { CellTls } from '../tls/cell-tls.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { AccessLog } from './access-log.ts'
+import type { BaseWaits } from './base-waits.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Holds } from './holds.ts'
 import type { Traffic } from './traffic.ts'
@@ -43,6 +44,7 @@ export type ServeDeps = {
   readonly log: Logger
   readonly deadlines: Deadlines
   readonly holds: Holds
+  readonly baseWaits: BaseWaits
   /** True once the process was told to stop: every answer from then on closes its connection. */
   isStopping: boolean
   /** The scan for request heads; it knows the headers that hold partition keys by the current view. */

@@ -22,8 +22,7 @@ import { shardIn, type Tenant } from '../decision/tenants.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
-import type { Span } from '../tracing/otlp-json.ts'
-import type { Tracing } from '../tracing/tracing.ts'
+import type { RequestSpan, Tracing } from '../tracing/tracing.ts'
 import { Answer, type OwnAnswer } from './answer.ts'
 import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
 import type { Attempt, Relay } from './attempt.ts'
@@ -226,9 +225,13 @@ export class Exchange implements Relay, HeldRequest {
 
   /** The router is behind, says a cell: asks for the topology, and sends it where that says. */
   refreshRoute(): void {
+    this.routeAgainAfter(this.#deps.refreshTopology())
+  }
+
+  /** Waits for news of the topology, which must not fail, and is sent where the view of that moment says. */
+  routeAgainAfter(news: Promise<void>): void {
     this.client.pauseBody()
-    this.#deps
-      .refreshTopology()
+    news
       .then(() => {
         if (this.#phase !== 'attempting') return
         if (this.body.isDone) this.client.resumeBody()
@@ -394,7 +397,7 @@ export class Exchange implements Relay, HeldRequest {
 
   #trace(tracing: Tracing, endedAt: number, isCut: boolean): void {
     const { identity, head } = this
-    const span: Span = {
+    const span: RequestSpan = {
       traceId: traceIdOf(identity),
       spanId: spanIdOf(identity),
       parentSpanId: identity.parentSpanId,

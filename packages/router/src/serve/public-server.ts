@@ -12,6 +12,7 @@ import type { ListenTls, RouterConfig } from '../config.ts'
 import { FORWARDING_HEADERS, RequestScan } from '../http/request-scan.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import type { TlsListener } from '../tls/tls-listener.ts'
+import { createBaseWaits } from './base-waits.ts'
 import { ClientConnection, type OpenSocket } from './client-connection.ts'
 import { startDeadlines } from './deadlines.ts'
 import type { Client, ServeDeps } from './deps.ts'
@@ -31,7 +32,7 @@ export type PublicServer = {
 
 export type PublicServerOptions = Omit<
   ServeDeps,
-  'deadlines' | 'holds' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
+  'baseWaits' | 'deadlines' | 'holds' | 'isStopping' | 'scan' | 'onDefect' | 'onClientClosed'
 > & {
   listen: RouterConfig['listen']
   /** How often the files of TLS are looked at. */
@@ -56,10 +57,12 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     })
   const deadlines = startDeadlines(onDefect)
   const holds = createHolds({ limits, deadlines, currentView: options.currentView })
+  const baseWaits = createBaseWaits({ limits, deadlines, currentView: options.currentView })
   const deps: ServeDeps = {
     ...options,
     deadlines,
     holds,
+    baseWaits,
     isStopping: false,
     scan: scanOf(options),
     onDefect,
@@ -137,11 +140,13 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
     holds,
     onTopology() {
       holds.onTopology()
+      baseWaits.onTopology()
       for (const client of clients) client.leaveLeavingCell()
     },
     async stop() {
       deps.isStopping = true
       holds.stop()
+      baseWaits.stop()
       // A connection that stands in the kernel and was not accepted is reset when its port is closed. Right after the loop
       // has looked at its sockets there are fewest of them.
       await turn()

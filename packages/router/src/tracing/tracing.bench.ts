@@ -9,9 +9,10 @@
  *
  * Both variants alternate in one run; CPU time, since the machine is shared.
  */
+import { boundedCopy, otlpJson } from '@cellplane/tracing'
 import type { RequestHead } from '../http/request-head.ts'
 import { identityOf, isSampled, spanIdOf, traceIdOf } from '../serve/request-identity.ts'
-import { isFailure, otlpJson, type Span } from './otlp-json.ts'
+import { isFailure, type RequestSpan, spanOf } from './tracing.ts'
 
 const REQUESTS = 200_000
 const ROUNDS = 9
@@ -27,17 +28,17 @@ const continued = { ...bare, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b
 const tracing = {
   samples: (traceId: string) => Number.parseInt(traceId.slice(-8), 16) < SAMPLE_SHARE * 16 ** 8,
 }
-const who = { fleet: 'shop', router: 'router-1' }
+const source = { scope: 'cellplane.router', resource: { 'service.name': 'cellplane-router' } }
 let kept = 0
 
 function trace(head: typeof bare, isOn: boolean): void {
   const identity = identityOf(head as RequestHead, 'continue', isOn ? tracing : null)
   if (!isOn) return
-  const span = spanOf(traceIdOf(identity), spanIdOf(identity), identity.parentSpanId)
+  const span = requestSpan(traceIdOf(identity), spanIdOf(identity), identity.parentSpanId)
   if (isSampled(identity) || isFailure(span)) kept++
 }
 
-const spanOf = (traceId: string, spanId: string, parentSpanId: string | null): Span => ({
+const requestSpan = (traceId: string, spanId: string, parentSpanId: string | null): RequestSpan => ({
   traceId,
   spanId,
   parentSpanId,
@@ -52,12 +53,17 @@ const spanOf = (traceId: string, spanId: string, parentSpanId: string | null): S
 })
 
 const rounds = { off: [] as number[], begun: [] as number[], continued: [] as number[], span: [] as number[] }
-const spans = Array.from({ length: SPANS }, () => spanOf('a'.repeat(32), 'b'.repeat(16), null))
+const requests = Array.from({ length: SPANS }, () => requestSpan('a'.repeat(32), 'b'.repeat(16), null))
+const jsonOf = () =>
+  otlpJson(
+    source,
+    requests.map((request) => boundedCopy(spanOf(request))),
+  )
 for (let round = 0; round < ROUNDS; round++) {
   rounds.off.push(nsPer(REQUESTS, () => trace(bare, false)))
   rounds.begun.push(nsPer(REQUESTS, () => trace(bare, true)))
   rounds.continued.push(nsPer(REQUESTS, () => trace(continued, true)))
-  rounds.span.push(nsPer(1, () => otlpJson(who, spans)) / SPANS)
+  rounds.span.push(nsPer(1, jsonOf) / SPANS)
 }
 const medians = Object.fromEntries(
   Object.entries(rounds).map(([variant, values]) => [
@@ -65,7 +71,7 @@ const medians = Object.fromEntries(
     Math.round(values.toSorted((a, b) => a - b)[ROUNDS >> 1]!),
   ]),
 )
-console.log(JSON.stringify({ ...medians, bytes_per_span: otlpJson(who, spans).length / SPANS, kept, rounds }))
+console.log(JSON.stringify({ ...medians, bytes_per_span: jsonOf().length / SPANS, kept, rounds }))
 
 function nsPer(times: number, run: () => void): number {
   const startedAt = process.cpuUsage()

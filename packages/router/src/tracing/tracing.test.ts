@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { startSpanReceiver } from '@cellplane/testing'
 import type { Router } from '../router.ts'
 import { send } from '../testing/client.ts'
 import { type FakeFleet, FLEET, startFakeFleet } from '../testing/fake-fleet.ts'
 import { readMetric } from '../testing/metrics.ts'
-import { startSpanReceiver } from '../testing/span-receiver.ts'
 import { until } from '../testing/wait.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'

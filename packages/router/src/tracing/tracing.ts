@@ -5,34 +5,92 @@
  * by the trace's id, so that all hops agree. Whatever fails is kept in any case: that is known only at the end, so
  * every request is given an id of a span, and the decision falls when it is answered.
  *
- * Without a receiver there is no tracing: a client's context is passed on as it came, and none of this runs.
+ * Without a receiver there is no tracing: a client's context is passed on as it came, and none of this runs. What sends
+ * spans is loaded only with one.
  */
+import type { Span, SpanExporter } from '@cellplane/tracing'
 import type { RouterConfig } from '../config.ts'
-import { isFailure, type Span } from './otlp-json.ts'
-import { type SpanExporter, startSpanExporter } from './span-exporter.ts'
 
 export type Tracing = {
   /** Whether a trace that begins here is kept. `traceId` is 32 hexadecimal digits. */
   samples(traceId: string): boolean
   /** Takes a request's span, if it is one to keep. */
-  record(span: Span, isSampled: boolean): void
+  record(request: RequestSpan, isSampled: boolean): void
   readonly exporter: SpanExporter
 }
 
+/** What the serving path knows of a request that has ended. */
+export type RequestSpan = {
+  traceId: string
+  spanId: string
+  /** The client's; null when the trace begins here. */
+  parentSpanId: string | null
+  /** Ms since the epoch, with fractions. */
+  startedAt: number
+  endedAt: number
+  method: string
+  /** Without the query, which may hold what is nobody's business. */
+  path: string
+  status: number
+  /** Ended without a whole answer. */
+  isCut: boolean
+  /** Null while not known. */
+  tenant: string | null
+  cell: string | null
+}
+
+/** A span here is at most 2 kB, of the longest paths, so both are 4 MB to 8 MB. Failures are fewer and worth more. */
+const FAILURES_WAITING_MAX = 1_024
+const OTHERS_WAITING_MAX = 3_072
 /** Of a trace id, the digits that decide: they are random also in ids that begin with a time. */
 const DECIDING_DIGITS = 8
 const DECISIONS = 16 ** DECIDING_DIGITS
 
 /** Null when the configuration names no receiver. */
-export function startTracing({ traces, fleet, router }: RouterConfig): Tracing | null {
+export async function startTracing({ traces, fleet, router }: RouterConfig): Promise<Tracing | null> {
   if (!traces) return null
-  const exporter = startSpanExporter(traces.otlp_url, { fleet, router })
+  const { startSpanExporter } = await import('@cellplane/tracing')
+  const exporter = startSpanExporter({
+    url: traces.otlp_url,
+    resource: {
+      'service.name': 'cellplane-router',
+      'service.instance.id': router,
+      'cellplane.fleet': fleet,
+    },
+    scope: 'cellplane.router',
+    failuresWaitingMax: FAILURES_WAITING_MAX,
+    othersWaitingMax: OTHERS_WAITING_MAX,
+  })
   const keptBelow = traces.sample_share * DECISIONS
   return {
     samples: (traceId) => Number.parseInt(traceId.slice(-DECIDING_DIGITS), 16) < keptBelow,
-    record(span, isSampled) {
-      if (isSampled || isFailure(span)) exporter.add(span)
+    record(request, isSampled) {
+      if (isSampled || isFailure(request)) exporter.add(spanOf(request))
     },
     exporter,
+  }
+}
+
+export function isFailure({ status, isCut }: Pick<RequestSpan, 'status' | 'isCut'>): boolean {
+  return isCut || status >= 500
+}
+
+export function spanOf(request: RequestSpan): Span {
+  const { traceId, spanId, parentSpanId, startedAt, endedAt, method, status, isCut } = request
+  const isFailed = isFailure(request)
+  return {
+    ...{ traceId, spanId, parentSpanId, startedAt, endedAt },
+    // A router knows no route's pattern, and a path would make a name of each of them.
+    name: method,
+    kind: 'server',
+    isFailure: isFailed,
+    attributes: {
+      'http.request.method': method,
+      'url.path': request.path,
+      'http.response.status_code': status,
+      'error.type': isFailed ? (isCut ? 'cut' : String(status)) : undefined,
+      'cellplane.cell': request.cell ?? undefined,
+      'cellplane.tenant': request.tenant ?? undefined,
+    },
   }
 }

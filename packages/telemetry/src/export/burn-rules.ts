@@ -14,7 +14,7 @@
 import { type BurnCondition, burnConditions, type Severity } from '@cellplane/core'
 import { durationText } from './duration.ts'
 import { indicatorOf } from './indicators.ts'
-import type { MonitoredFleet, MonitoredSlo } from './monitored-fleet.ts'
+import type { BurnTarget, MonitoredFleet, MonitoredSlo } from './monitored-fleet.ts'
 
 export type RecordingRule = { record: string; expr: string; labels: Record<string, string> }
 export type AlertRule = {
@@ -140,7 +140,7 @@ function burnAlert({ fleet }: MonitoredFleet, slo: MonitoredSlo, condition: Burn
 
 /** The objective is said here as well, so that no two alerts of a name have the same labels. */
 export function burnLabels(
-  { name }: MonitoredSlo,
+  { name }: BurnTarget,
   { severity, shortSeconds, longSeconds }: BurnCondition,
 ): Record<string, string> {
   return {
@@ -154,7 +154,7 @@ export function burnLabels(
 export function burnAnnotations(
   fleet: string,
   cell: string,
-  { name, target, periodSeconds }: MonitoredSlo,
+  { name, target, periodSeconds }: BurnTarget,
   { shortSeconds, longSeconds, factor }: BurnCondition,
 ): Record<string, string> {
   const period = durationText(periodSeconds)

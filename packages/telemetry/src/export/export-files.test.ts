@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { exportFiles } from './export-files.ts'
 import { run, SHOP, whyNoPrograms, writeFolder } from './fixtures/programs.ts'
-import type { MonitoredFleet } from './monitored-fleet.ts'
+import type { MonitoredFleet, MonitoredIndicator } from './monitored-fleet.ts'
 
 type Rules = {
   groups: { name: string; rules: { alert?: string; expr: string; labels: Record<string, string> }[] }[]
@@ -36,7 +36,7 @@ test('budgets of 30 days burn at exactly the factors of the workbook', () => {
 })
 
 test('shorter periods keep the share of the budget that a condition stands for, down to a factor of 1', () => {
-  const week = { name: 'week', target: 0.99, periodSeconds: 7 * 86_400, thresholdMs: null }
+  const week = { name: 'week', target: 0.99, periodSeconds: 7 * 86_400, indicator: 'availability' } as const
   assert.deepEqual(
     factorsOf({ ...SHOP, slos: [week] }, 'week').map((row) => row.slice(2)),
     [
@@ -111,15 +111,17 @@ describe('the programs that an export is for', { skip: whyNoPrograms() ?? false 
   test('every alert does what its cases say', () =>
     accepts('promtool', 'test', 'rules', ...pathsIn(files, 'tests')))
   test('alerts of other objectives do what theirs say: strict, lenient, and of another period', (t) => {
-    const objective = (name: string, target: number, periodSeconds: number, thresholdMs: number | null) => ({
-      ...{ name, target, periodSeconds, thresholdMs },
+    const objective = (name: string, target: number, periodSeconds: number, of: MonitoredIndicator) => ({
+      ...{ name, target, periodSeconds },
+      ...of,
     })
     const other = exportFiles({
       ...SHOP,
       slos: [
-        objective('strict', 0.99999, 3_600, null),
-        objective('lenient', 0.5, 30 * 86_400, null),
-        objective('fast', 0.98, 7 * 86_400, 250),
+        objective('strict', 0.99999, 3_600, { indicator: 'availability' }),
+        objective('lenient', 0.5, 30 * 86_400, { indicator: 'availability' }),
+        objective('fast', 0.98, 7 * 86_400, { indicator: 'latency', threshold_ms: 250 }),
+        objective('served', 0.999, 3_600, { indicator: 'saturation', threshold_share: 1 }),
       ],
     })
     const odd = writeFolder(other)

@@ -13,15 +13,22 @@ export type MonitoredCell = {
   readonly url: string | null
 }
 
-export type MonitoredSlo = {
+/** What a good request is, in the words of the fleet file. */
+export type MonitoredIndicator =
+  | { readonly indicator: 'availability' }
+  | { readonly indicator: 'latency'; readonly threshold_ms: number }
+  | { readonly indicator: 'saturation'; readonly threshold_share: number }
+
+/** What is promised of good requests, whichever they are. */
+export type BurnTarget = {
   readonly name: string
   /** Share of good requests, above 0 and below 1. */
   readonly target: number
   /** What the error budget is for. */
   readonly periodSeconds: number
-  /** Null: a good request is one without a server error. Otherwise: one whose answer began in this time. */
-  readonly thresholdMs: number | null
 }
+
+export type MonitoredSlo = BurnTarget & MonitoredIndicator
 
 export type MonitoredFleet = {
   readonly fleet: string

@@ -54,8 +54,15 @@ export function planeRuleGroup({ fleet, timeScale }: MonitoredFleet): RuleGroup 
         'CellplaneAutomationFrozen',
         'ticket',
         `max by (fleet) (cellplane_control_is_frozen{${own}}) == 1`,
-        `automation of ${fleet} does not act`,
-        'Too many cells look bad at once, or an operator froze it. See: cellplane status',
+        `automation of ${fleet} holds something back on purpose`,
+        'Too many cells or tenants look bad at once, a base was taken back or is over the budget, or an operator froze it. Somebody has to judge it. See: cellplane status',
+      ),
+      alert(
+        'CellplaneControlProblem',
+        'ticket',
+        `max by (fleet) (cellplane_control_problems{${own}}) > 0`,
+        `the control plane of ${fleet} tries and cannot do a part of its work`,
+        'Requests are served without it. Somebody has to repair what it says. See: cellplane status',
       ),
       alert(
         'CellplaneDocumentsRefused',

@@ -5,7 +5,12 @@
  * One case a clause of what alerts are to do. The series are those of two cells behind one router.
  */
 import { type BurnCondition, burnConditions, type Severity } from '@cellplane/core'
-import { BAD_CODE_CLASSES, DURATIONS_SERIES, REQUESTS_SERIES } from '../prometheus/series.ts'
+import {
+  BAD_CODE_CLASSES,
+  DURATIONS_SERIES,
+  REQUESTS_SERIES,
+  SATURATION_SERIES,
+} from '../prometheus/series.ts'
 import { BURN_ALERTS, burnAnnotations, burnLabels } from './burn-rules.ts'
 import type { MonitoredFleet, MonitoredSlo } from './monitored-fleet.ts'
 
@@ -157,26 +162,40 @@ function expectedAlert(
 /** Counters of a router, in promtool's notation: `0+10x6` are seven samples from 0 on, each 10 above the last. */
 function inputSeries(
   { fleet }: MonitoredFleet,
-  { thresholdMs }: MonitoredSlo,
+  slo: MonitoredSlo,
   phasesOf: Record<string, readonly Phase[]>,
 ): TestGroup['input_series'] {
-  return Object.entries(phasesOf).flatMap(([cell, phases]) => {
-    const series = (name: string, label: string, share: (badShare: number) => number) => ({
+  const counters = countersOf(slo)
+  return Object.entries(phasesOf).flatMap(([cell, phases]) =>
+    counters.map(({ name, label, share }) => ({
       series: `${name}{fleet="${fleet}",router="router-1",cell="${cell}"${label}}`,
       values: counterText(phases.map(({ steps, badShare }) => [steps, REQUESTS_PER_STEP * share(badShare)])),
-    })
-    const isGood = (badShare: number) => 1 - badShare
-    if (thresholdMs === null) {
+    })),
+  )
+}
+
+/** What an indicator is reckoned from, and which share of the requests each counts. */
+type Counter = { name: string; label: string; share(badShare: number): number }
+
+function countersOf(slo: MonitoredSlo): Counter[] {
+  const good = (name: string, label: string): Counter => ({ name, label, share: (badShare) => 1 - badShare })
+  const bad = (name: string, label: string): Counter => ({ name, label, share: (badShare) => badShare })
+  const all = (name: string): Counter => ({ name, label: '', share: () => 1 })
+  const upTo = (histogram: string, bound: number) => [
+    good(`${histogram}_bucket`, `,le="${bound}"`),
+    all(`${histogram}_count`),
+  ]
+  switch (slo.indicator) {
+    case 'availability':
       return [
-        series(REQUESTS_SERIES, ',code_class="2xx"', isGood),
-        series(REQUESTS_SERIES, `,code_class="${BAD_CODE_CLASSES[0]}"`, (badShare) => badShare),
+        good(REQUESTS_SERIES, ',code_class="2xx"'),
+        bad(REQUESTS_SERIES, `,code_class="${BAD_CODE_CLASSES[0]}"`),
       ]
-    }
-    return [
-      series(`${DURATIONS_SERIES}_bucket`, `,le="${thresholdMs / 1000}"`, isGood),
-      series(`${DURATIONS_SERIES}_count`, '', () => 1),
-    ]
-  })
+    case 'latency':
+      return upTo(DURATIONS_SERIES, slo.threshold_ms / 1000)
+    case 'saturation':
+      return upTo(SATURATION_SERIES, slo.threshold_share)
+  }
 }
 
 function counterText(phases: readonly (readonly [steps: number, perStep: number])[]): string {

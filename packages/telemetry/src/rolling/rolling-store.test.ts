@@ -21,6 +21,7 @@ const sample = (requests: number, good: number, more: Partial<Sample> = {}): Sam
   inFlight: 0,
   latencySumMs: 0,
   latencies: [],
+  saturation: [],
   ...more,
 })
 
@@ -37,6 +38,33 @@ describe('a window', () => {
     for (const seconds of [10, 300, HOUR, 6 * HOUR, DAY, 2 * DAY, 3 * DAY]) {
       const counts = await store.counts({ until, seconds })
       assert.deepEqual(counts.get(CELL), { total: seconds, good: 0.9 * seconds }, `${seconds} s`)
+    }
+  })
+  test('has what came in it, however it lies to the hours that were summed before', async () => {
+    const store = createRollingStore()
+    const DAYS = 3
+    // Another number in each step, so that one that is left out or counted twice shows.
+    const requestsAt = (step: number) => 1 + ((step * 7919) % 1_000)
+    const sums = [0]
+    for (let step = 1; step <= (DAYS * DAY) / 10; step++) {
+      sums.push(sums[step - 1]! + requestsAt(step))
+      store.record(CELL, START + step * 10_000, sample(requestsAt(step), 0))
+    }
+    const last = sums.length - 1
+    const windows = fc
+      .tuple(fc.integer({ min: 0, max: (25 * HOUR) / 10 - 1 }), fc.integer({ min: 1, max: (25 * HOUR) / 10 }))
+      .map(([back, length]) => ({ end: last - back, length: Math.min(length, (25 * HOUR) / 10 - back) }))
+    await fc.assert(
+      fc.asyncProperty(windows, async ({ end, length }) => {
+        const window = { until: START + end * 10_000, seconds: length * 10 }
+        assert.equal((await store.counts(window)).get(CELL)!.total, sums[end]! - sums[end - length]!)
+      }),
+    )
+    // Beyond the fine steps: from any five minutes on.
+    for (const coarse of [1, 5, 12, 13, 200]) {
+      const first = coarse * 30
+      const window = { until: START + last * 10_000, seconds: (last - first) * 10 }
+      assert.equal((await store.counts(window)).get(CELL)!.total, sums[last]! - sums[first]!)
     }
   })
   test('says nothing of a cell without samples in it', async () => {
@@ -83,6 +111,36 @@ test('latencies are cumulative, and levels are the highest of the window', async
   assert.equal(quantileOf(found, LATENCY_BOUNDS_S, 1), LATENCY_BOUNDS_S[2])
 })
 
+test('saturation counts those that were turned away, of whom nothing else is counted', async () => {
+  const store = createRollingStore()
+  store.record(CELL, START + 1_000, sample(3, 3, { saturation: [1, 0, 2] }))
+  store.record(CELL, START + 11_000, sample(0, 0, { saturation: [0, 0, 0, 0, 0, 1, 4] }))
+  const until = START + 10 * DAY * 1_000
+  for (const window of [
+    { until: START + 20_000, seconds: 20 },
+    { until, seconds: 20 * DAY },
+  ]) {
+    const good = async (threshold_share: 0.5 | 0.7 | 1) =>
+      (await store.counts(window, { indicator: 'saturation', threshold_share })).get(CELL)
+    assert.deepEqual(await good(0.5), { total: 8, good: 1 })
+    assert.deepEqual(await good(0.7), { total: 8, good: 3 })
+    assert.deepEqual(await good(1), { total: 8, good: 4 })
+    assert.deepEqual((await store.counts(window)).get(CELL), { total: 3, good: 3 })
+  }
+})
+
+test('a place of the ring is empty when its time comes round again', async () => {
+  const store = createRollingStore()
+  const round = 25 * HOUR
+  store.record(CELL, START, sample(5, 5, { latencies: [5], saturation: [5] }))
+  store.record(CELL, START + round * 1_000, sample(1, 0, { latencies: [0, 1] }))
+  const window = { until: START + round * 1_000, seconds: 10 }
+  assert.deepEqual((await store.counts(window)).get(CELL), { total: 1, good: 0 })
+  assert.deepEqual((await store.latencies(window)).get(CELL)!.counts.slice(0, 3), [0, 1, 1])
+  const saturation = await store.counts(window, { indicator: 'saturation', threshold_share: 1 })
+  assert.deepEqual(saturation.get(CELL), { total: 0, good: 0 })
+})
+
 test('a quantile is reckoned as histogram_quantile does it', () => {
   const latencies = { counts: [0, 10, 20, 20, 24], sumSeconds: 0 }
   const bounds = [1, 2, 4, 8]
@@ -108,6 +166,15 @@ describe('the journal', () => {
 
   const LATER = START + 2 * HOUR * 1000
 
+  /** The same in the store that it gives and, a save an hour, in the journal. */
+  async function twoHoursIn(own: string): Promise<RollingStore> {
+    const store = createRollingStore()
+    const journal = await openJournal(own, store, START)
+    fill(store, 2 * HOUR)
+    for (const hour of [1, 2]) await journal.save(START + hour * HOUR * 1000 + 10_000)
+    return store
+  }
+
   test('gives a restarted store all that had ended, and the coarse step that had not', async () => {
     const store = createRollingStore()
     const journal = await openJournal(folder, store, START)
@@ -128,6 +195,22 @@ describe('the journal', () => {
     assert.deepEqual(await again.counts(fine), await store.counts(fine))
     assert.deepEqual(await again.counts(coarse), await store.counts(coarse))
     assert.equal((await again.counts(coarse)).get(CELL)!.total, 2 * HOUR + 10)
+  })
+  test('takes what was written before saturation was counted, as without any', async () => {
+    const own = mkdtempSync(join(folder, 'older-'))
+    const row = [10, 9, 3, 40, ...LATENCY_BOUNDS_S.map(() => 0), 10]
+    const line = JSON.stringify({ step: START / 10_000 + 1, cells: { [CELL]: row } })
+    const tooLong = line.replace(',10]', ',10,1]')
+    writeFileSync(join(own, 'fine-2026-01-01T00.jsonl'), `${line}\n${tooLong}\n`)
+    const store = createRollingStore()
+    assert.equal((await openJournal(own, store, START + 30_000)).skipped, 1)
+    store.record(CELL, START + 20_000, sample(1, 1, { saturation: [1] }))
+    const window = { until: START + 300_000, seconds: 300 }
+    assert.deepEqual((await store.counts(window)).get(CELL), { total: 11, good: 10 })
+    assert.equal((await store.latencies(window)).get(CELL)!.counts.at(-1), 10)
+    const saturation = await store.counts(window, { indicator: 'saturation', threshold_share: 0.9 })
+    assert.deepEqual(saturation.get(CELL), { total: 1, good: 1 })
+    rmSync(own, { recursive: true })
   })
   test('skips a line that was cut off or changed, and takes the others', async () => {
     const [file] = readdirSync(folder).filter((name) => name.startsWith('fine-'))
@@ -182,12 +265,91 @@ describe('the journal', () => {
     assert.deepEqual((await again.counts(window)).get(CELL), { total: 20, good: 18 })
     rmSync(own, { recursive: true })
   })
-  test('removes what is older than the store goes back', async () => {
+  test('a line of a time that has not come, or of another file, blinds no cell', async () => {
+    const own = mkdtempSync(join(folder, 'ahead-'))
+    const row = [10, 0, 0, 0, ...LATENCY_BOUNDS_S.map(() => 0), 10]
+    const line = (at: number) => JSON.stringify({ step: at / 300_000, cells: { [CELL]: row } })
+    const inTwoDays = START + 2 * DAY * 1000
+    writeFileSync(join(own, 'coarse-2026-01-03.jsonl'), `${line(inTwoDays)}\n`)
+    // As by one digit that a disk changed, and by a clock that was ahead by an hour.
+    writeFileSync(join(own, 'coarse-2026-01-01.jsonl'), `${line(inTwoDays)}\n${line(START + HOUR * 1000)}\n`)
     const store = createRollingStore()
-    const journal = await openJournal(folder, store, LATER)
-    await journal.save(LATER + 26 * HOUR * 1000)
-    assert.deepEqual(readdirSync(folder), ['coarse-2026-01-01.jsonl'])
-    await journal.save(LATER + 40 * DAY * 1000)
-    assert.deepEqual(readdirSync(folder), [])
+    const journal = await openJournal(own, store, START)
+    assert.equal(journal.skipped, 3)
+    fill(store, 2 * HOUR, 10, 0)
+    const until = START + 2 * HOUR * 1000
+    for (const seconds of [300, 1_800, HOUR, 2 * HOUR, 6 * HOUR]) {
+      const seen = (await store.counts({ until, seconds })).get(CELL)
+      assert.deepEqual(seen, { total: Math.min(seconds, 2 * HOUR), good: 0 }, `${seconds} s`)
+    }
+    rmSync(own, { recursive: true })
+  })
+  test('a coarse line that is lost is made again of its fine ones', async () => {
+    const own = mkdtempSync(join(folder, 'coarse-'))
+    const store = await twoHoursIn(own)
+    const file = join(own, 'coarse-2026-01-01.jsonl')
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    writeFileSync(file, `${lines.toSpliced(3, 1, 'no JSON').join('\n')}\n`)
+    const again = createRollingStore()
+    assert.equal((await openJournal(own, again, LATER + 10_000)).skipped, 1)
+    for (const seconds of [HOUR, 2 * HOUR, DAY]) {
+      const window = { until: LATER, seconds }
+      assert.deepEqual(await again.counts(window), await store.counts(window), `${seconds} s`)
+    }
+    rmSync(own, { recursive: true })
+  })
+  test('one file that cannot be read is named, and the others are restored and written on', async () => {
+    const own = mkdtempSync(join(folder, 'unreadable-'))
+    const store = await twoHoursIn(own)
+    const lost = 'fine-2026-01-01T00.jsonl'
+    rmSync(join(own, lost))
+    // Stands for a disk with a bad block.
+    mkdirSync(join(own, lost))
+    const again = createRollingStore()
+    const next = await openJournal(own, again, LATER + 10_000)
+    assert.deepEqual([...next.unreadable.keys()], [lost])
+    assert.match(next.unreadable.get(lost)!, /^EISDIR/)
+    const lastHour = { until: LATER, seconds: HOUR }
+    assert.deepEqual(await again.counts(lastHour), await store.counts(lastHour))
+    again.record(CELL, LATER + 20_000, sample(1, 1))
+    await next.save(LATER + 30_000)
+    assert.match(readFileSync(join(own, 'fine-2026-01-01T02.jsonl'), 'utf8'), /\[1,1,/)
+    rmSync(own, { recursive: true })
+  })
+  test('is written on when the clock was ahead and is set back', async () => {
+    const own = mkdtempSync(join(folder, 'set-back-'))
+    const ahead = LATER + 3 * HOUR * 1000
+    const store = createRollingStore()
+    const journal = await openJournal(own, store, ahead)
+    await journal.save(ahead)
+    fill(store, 2 * HOUR)
+    await journal.save(LATER + 10_000)
+    const again = createRollingStore()
+    await openJournal(own, again, LATER + 10_000)
+    const lastHour = { until: LATER, seconds: HOUR }
+    assert.equal((await again.counts(lastHour)).get(CELL)!.total, HOUR)
+    rmSync(own, { recursive: true })
+  })
+  test('has as many files as the store goes back, and no jump of the clock removes them all', async () => {
+    const own = mkdtempSync(join(folder, 'files-'))
+    const store = createRollingStore()
+    const journal = await openJournal(own, store, START)
+    for (let hour = 1; hour <= 36 * 24; hour++) {
+      const at = START + hour * HOUR * 1000
+      store.record(CELL, at - 290_000, sample(1, 1))
+      await journal.save(at + 10_000)
+    }
+    const filesNow = () => readdirSync(own).toSorted()
+    const files = filesNow()
+    const [coarse, fine] = ['coarse', 'fine'].map((name) => files.filter((file) => file.startsWith(name)))
+    // 31 days and 25 hours, the one that goes on, and two.
+    assert.deepEqual([coarse!.length, fine!.length], [34, 28])
+    assert.equal(coarse!.at(-1), 'coarse-2026-02-06.jsonl')
+    const jump = START + 400 * DAY * 1000
+    store.record(CELL, jump, sample(1, 1))
+    await journal.save(jump + 310_000)
+    assert.equal(filesNow().filter((file) => !files.includes(file)).length, 2)
+    assert.equal(files.filter((file) => !filesNow().includes(file)).length, 2)
+    rmSync(own, { recursive: true })
   })
 })

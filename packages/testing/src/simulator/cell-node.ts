@@ -8,7 +8,7 @@
 
 import { createMemoryHomeRegister, type HomeRegister } from '@cellplane/cell'
 import type { FailoverPolicy } from '@cellplane/contract'
-import type { Network } from './network.ts'
+import type { Answer, Network } from './network.ts'
 import type { Place, Process, World } from './world.ts'
 
 /** What a router sends. */
@@ -33,6 +33,10 @@ export type CellTrouble = {
   hangs: boolean
   /** The health path says 503 though requests are served. */
   probesLie: boolean
+  /** The synthetic tenant's write is answered with 503 though those of others are not, */
+  writesLie: boolean
+  /** or late. */
+  writesLateMs: number
   /** It does not come up again when it is started. */
   staysDown: boolean
 }
@@ -42,6 +46,8 @@ export const NO_TROUBLE: CellTrouble = {
   slowMs: 0,
   hangs: false,
   probesLie: false,
+  writesLie: false,
+  writesLateMs: 0,
   staysDown: false,
 }
 
@@ -51,6 +57,9 @@ export type CellNode = ReturnType<typeof createCellNode>
 const CONNECT_TIMEOUT_MS = 1_000
 const ANSWER_TIMEOUT_MS = 5_000
 const WORK_MS = { least: 2, most: 20 }
+
+/** What a write that is taken is answered with. */
+export const WRITE_STATUS = 202
 
 export type CellNodeParts = {
   world: World
@@ -123,6 +132,15 @@ export function createCellNode(parts: CellNodeParts) {
     return 200
   }
 
+  /** What the synthetic tenant gets is what others get, but where something is wrong with its own writes. */
+  function syntheticWrite(): Answer | Promise<Answer> {
+    const isFailing = trouble.failShare > 0 && world.random.chance(trouble.failShare)
+    const answer = { status: isFailing ? 500 : trouble.writesLie ? 503 : WRITE_STATUS }
+    const lateMs = trouble.slowMs + trouble.writesLateMs
+    if (lateMs === 0) return answer
+    return new Promise((resolve) => world.later(lateMs, () => resolve(answer)))
+  }
+
   return {
     id,
     slot,
@@ -140,9 +158,9 @@ export function createCellNode(parts: CellNodeParts) {
       if (isUp()) return
       owner = world.spawn(id, 0)
       upSince = world.now()
-      network.listen(owner, () => {
+      network.listen(owner, ({ method }) => {
         if (trouble.hangs) return new Promise(() => {})
-        return { status: trouble.probesLie ? 503 : 200 }
+        return method === 'POST' ? syntheticWrite() : { status: trouble.probesLie ? 503 : 200 }
       })
     },
   }

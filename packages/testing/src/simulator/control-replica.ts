@@ -12,6 +12,7 @@ import {
   type ControlConfig,
   cellHandlers,
   createAutomation,
+  createBasePlanner,
   createBell,
   createCellChanges,
   createCellReconciler,
@@ -49,6 +50,8 @@ export type ControlParts = {
   onLead(): void
   /** Seam for planting bugs: what the planner of the overlay takes the fleet's freeze share for. */
   plannedFreezeShare?: number | undefined
+  /** Seam for planting bugs: it looks at the store alone, and at nobody who holds what the store once had. */
+  looksAtStoreAlone?: boolean | undefined
 }
 
 export type ControlReplica = ReturnType<typeof startControlReplica>
@@ -72,8 +75,10 @@ export function startControlReplica(parts: ControlParts) {
   const tenants = createObservedTenants()
   const ordersChanged = createBell()
   const automation = createAutomation(parts.onAutomation)
-  const cellReconciler = createCellReconciler({ store, fleet, timing, observations, now })
-  const publisher = createPublisher({ store, published, fleet, signingKey, keys })
+  const planner = createBasePlanner({ fleet, published, now })
+  const cellReconciler = createCellReconciler({ store, planner, timing, observations, now })
+  const publisher = createPublisher({ store, planner, published, fleet, signingKey, keys })
+  const { looksAtStoreAlone = false } = parts
   const files = filesOf(parts.files)
   const planned = parts.plannedFreezeShare
   const tenureConfig =
@@ -86,10 +91,11 @@ export function startControlReplica(parts: ControlParts) {
       {
         config: tenureConfig,
         store,
+        planner,
         published,
-        files,
+        files: looksAtStoreAlone ? { ...files, ...NO_FILES } : files,
         publisher,
-        observations,
+        observations: looksAtStoreAlone ? deafTo(observations) : observations,
         tenants,
         cellReconciler,
         automation,
@@ -113,28 +119,33 @@ export function startControlReplica(parts: ControlParts) {
     intervalMs: timing.lease_poll_ms,
     signal: new AbortController().signal,
     async run() {
-      if (!store.isWriter()) await published.refresh(store).catch(() => {})
+      if (store.isWriter()) return
+      await published
+        .refresh(store)
+        .then(() => files.sync(published))
+        .catch(() => {})
     },
   })
 
   const shared = { store, published, observations, tenure: () => tenure }
   const cellChanges = createCellChanges({
     fleet,
+    planner,
     defaultHost: config.defaultHost,
     published,
     observations,
     now,
   })
-  const tenantChanges = createTenantChanges(fleet, published, now)
+  const tenantChanges = createTenantChanges({ fleet, planner, published, now })
   const operations: Operations = {
     ...cellHandlers({
       ...shared,
       changes: cellChanges,
       whyWaiting: (cell) => cellReconciler.whyWaiting(cell.id),
     }),
-    ...tenantHandlers({ ...shared, changes: tenantChanges }),
+    ...tenantHandlers({ ...shared, changes: tenantChanges, now }),
     ...automationHandlers({ store, automation, tenure: () => tenure, now }),
-    ...baseChangeHandlers({ ...shared, fleet, now }),
+    ...baseChangeHandlers({ ...shared, planner, now }),
     ...quarantineHandlers({ ...shared, changes: createQuarantineChanges(fleet, now) }),
   }
   const reports = reportHandlers({
@@ -237,6 +248,20 @@ const statusOf = (reply: { ok: boolean }): Answer => ({ status: reply.ok ? 204 :
 function answerOf(reply: { ok: boolean; value?: unknown }): Answer {
   if (!reply.ok || reply.value === undefined) return statusOf(reply)
   return { status: 200, text: JSON.stringify(reply.value) }
+}
+
+const NO_FILES: Pick<PublishedFiles, 'readBase' | 'readOverlay'> = {
+  readBase: async () => undefined,
+  readOverlay: async () => undefined,
+}
+
+function deafTo<T extends { routers: object; hosts: object }>(observations: T): T {
+  const { routers, hosts } = observations
+  return {
+    ...observations,
+    routers: { ...routers, held: () => [] },
+    hosts: { ...hosts, obeyed: () => [] },
+  }
 }
 
 function filesOf(folder: ReplicaFiles): PublishedFiles {

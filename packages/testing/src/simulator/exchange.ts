@@ -1,10 +1,12 @@
 /**
  * Requests of one router: arrive by chance, are decided by the shipped code, and are answered by the simulated cells. It
- * stands where the public port and its connections stand, and does in a few lines what matters of them: one attempt, the
- * outcome told to whom it concerns, and a second attempt where the shipped rule allows one.
+ * stands where the public port and its connections stand, and does in a few lines what matters of them: admission, one
+ * attempt, the outcome told to whom it concerns, and a second attempt where the shipped rule allows one.
  */
 import { type CellTarget, matchRoute, type Wish } from '@cellplane/core'
 import {
+  admitAtCell,
+  admitTenant,
   type BrokenRequest,
   draw,
   isUnserved,
@@ -25,13 +27,14 @@ export type Load = {
   /** Of this router, per second. */
   requestsPerSecond: number
   /** Whom more is sent for than for others, and what share of all. */
-  heavy: { tenant: string; share: number } | null
+  heavy: { tenant: string; share: number }
 }
 
 export type RequestCounts = { sent: number; failed: number }
 
 /** Share of requests that write; they are home-only in a stateful fleet. */
 const WRITE_SHARE = 0.3
+const NOT_BACKGROUND = { isBackground: false }
 
 export function startExchange(
   world: World,
@@ -45,7 +48,7 @@ export function startExchange(
 
   function arrive(): void {
     const { tenants, requestsPerSecond, heavy } = load()
-    const name = heavy && random.chance(heavy.share) ? heavy.tenant : random.pick(tenants)
+    const name = random.chance(heavy.share) ? heavy.tenant : random.pick(tenants)
     request(name, random.chance(WRITE_SHARE) ? 'POST' : 'GET')
     world.schedule(owner, random.between(0, 2_000) / requestsPerSecond, arrive)
   }
@@ -63,6 +66,7 @@ export function startExchange(
       hasIdempotencyKey: false,
     }
     const shard = shardIn(view, tenant)
+    if (!admitTenant(view, tenant, shard, now())) return
     const target = pickCell(tenant, shard, wish, draw())
     if ('code' in target) return finish(tenant, true)
     attempt(tenant, shard, target, wish, null, true)
@@ -84,7 +88,7 @@ export function startExchange(
     const { cells, crashes } = router
     const cell = shard.view.cells[target.index]!
     const node = cellOf(cell.id)
-    if (!node) return finish(tenant, true)
+    if (!node || !admitAtCell(cell, wish.route, NOT_BACKGROUND, now())) return finish(tenant, true)
     const attempted = { cell, caller: shard.row, tenant, startedAt: now(), hasAnswer: false }
     cells.begin(cell)
     const isHome = target.index === shard.home

@@ -10,7 +10,14 @@ import { type CellTrouble, NO_TROUBLE } from './cell-node.ts'
 import type { Network } from './network.ts'
 import { operate } from './operators.ts'
 import type { Random } from './random.ts'
-import { CONTROLS, HOSTS, REQUESTS_PER_SECOND, ROUTERS, type SimulatedFleet } from './simulated-fleet.ts'
+import {
+  CONTROLS,
+  HOSTS,
+  QUIET_LOAD,
+  REQUESTS_PER_SECOND,
+  ROUTERS,
+  type SimulatedFleet,
+} from './simulated-fleet.ts'
 import type { Trace } from './trace.ts'
 import { STORE_PLACE } from './virtual-store.ts'
 import type { Place, World } from './world.ts'
@@ -25,6 +32,9 @@ type Fault = { weight: number; begin(ground: Ground): Begun }
 const LASTS_MS = { least: 500, most: 30_000 }
 /** Wall clocks are wrong by this much at most: an administrator's mistake, not a broken quartz. */
 const SKEW_MS_MAX = 600_000
+
+/** How old a copy of the store is at most. Older ones forget nothing of another kind. */
+const RESTORED_AGO_MS_MAX = 60_000
 
 const FAULTS: Record<string, Fault> = {
   'cell crashes': {
@@ -56,6 +66,27 @@ const FAULTS: Record<string, Fault> = {
         what: `about ${lied.length} cells`,
         end: () => {
           for (const cell of lied) cell.trouble.probesLie = false
+        },
+      }
+    },
+  },
+  'synthetic write lies': {
+    weight: 4,
+    begin: (ground) =>
+      troubled(ground, (r) =>
+        r.chance(0.5) ? { writesLie: true } : { writesLateMs: r.between(500, 6_000) },
+      ),
+  },
+  'synthetic writes lie': {
+    weight: 2,
+    begin: ({ fleet, random }) => {
+      const cells = [...fleet.cells.values()]
+      const lied = random.sample(cells, Math.ceil(cells.length * random.between(0.3, 1)))
+      for (const cell of lied) cell.trouble.writesLie = true
+      return {
+        what: `at ${lied.length} cells`,
+        end: () => {
+          for (const cell of lied) cell.trouble.writesLie = false
         },
       }
     },
@@ -159,6 +190,18 @@ const FAULTS: Record<string, Fault> = {
       return { what: STORE_PLACE }
     },
   },
+  'store is restored': {
+    weight: 3,
+    begin: ({ fleet, random }) => {
+      const agoMs = random.between(1_000, RESTORED_AGO_MS_MAX)
+      fleet.server.stop()
+      const gone = fleet.server.restore(agoMs)
+      return {
+        what: `to what it was ${Math.round(agoMs / 1000)} s ago; ${gone} commits are gone`,
+        end: fleet.server.start,
+      }
+    },
+  },
   'clock is wrong': {
     weight: 4,
     begin: ({ fleet, random }) => {
@@ -184,13 +227,10 @@ const FAULTS: Record<string, Fault> = {
     weight: 3,
     begin: ({ fleet, random }) => {
       fleet.load.requestsPerSecond = REQUESTS_PER_SECOND * random.between(2, 5)
-      fleet.load.heavy = random.chance(0.5) ? { tenant: random.pick(fleet.load.tenants), share: 0.7 } : null
+      if (random.chance(0.5)) fleet.load.heavy = { tenant: random.pick(fleet.load.tenants), share: 0.7 }
       return {
         what: `${Math.round(fleet.load.requestsPerSecond)} requests a second and router`,
-        end: () => {
-          fleet.load.requestsPerSecond = REQUESTS_PER_SECOND
-          fleet.load.heavy = null
-        },
+        end: () => void Object.assign(fleet.load, QUIET_LOAD),
       }
     },
   },
@@ -243,7 +283,7 @@ function mendAll({ world, network, fleet }: Ground): void {
   for (const cell of fleet.cells.values()) Object.assign(cell.trouble, NO_TROUBLE)
   for (const disk of fleet.disks.values()) disk.isFull = false
   fleet.poison.clear()
-  Object.assign(fleet.load, { requestsPerSecond: REQUESTS_PER_SECOND, heavy: null })
+  Object.assign(fleet.load, QUIET_LOAD)
   fleet.server.start()
   for (const host of HOSTS) startAgent(fleet, host)
   for (const place of ROUTERS) startRouter(fleet, place)

@@ -7,20 +7,29 @@
  *     share           no overlay takes out more than its share of the cells, or has more than its share of tenants in quarantine
  *     candidate       a tenant has a candidate cell while one of its shard is up
  *     wedged          no router refuses a genuine newer document
+ *     limits          routers' shares of a limit come to no more than what is documented, and end when nobody renews them
  *
  * The first four are checked by whom they concern, in the moment that it happens; the rest once a virtual second. What has
  * to become true *after* the faults (everybody has the newest documents, every live cell serves) is in `rest.ts`.
  */
 import type { Budget, Problem, TopologyBase, TopologyOverlay } from '@cellplane/contract'
 import { decodeTable } from '@cellplane/contract'
-import { blastRadius } from '@cellplane/core'
+import { blastRadius, FLOOR_SHARE, shareFloor } from '@cellplane/core'
 import type { Topology } from '@cellplane/router/parts'
 import type { ControlReplica } from './control-replica.ts'
-import type { SimulatedFleet } from './simulated-fleet.ts'
+import { QUIET_LOAD, type SimulatedFleet } from './simulated-fleet.ts'
 import type { Trace } from './trace.ts'
 import type { Place, World } from './world.ts'
 
-export type InvariantName = 'versions' | 'home' | 'blast-radius' | 'share' | 'candidate' | 'wedged' | 'rest'
+export type InvariantName =
+  | 'versions'
+  | 'home'
+  | 'blast-radius'
+  | 'share'
+  | 'candidate'
+  | 'wedged'
+  | 'limits'
+  | 'rest'
 
 /** Thrown: a simulation ends with its first violation. */
 export class Violation extends Error {
@@ -36,13 +45,30 @@ export class Violation extends Error {
 const PAIR_ZONES_FACTOR = 2
 
 /** What the fleet declares, by which it is judged. */
-export type Policy = { freezeShare: number; budget: Budget; tenants: number }
+export type Policy = {
+  freezeShare: number
+  budget: Budget
+  tenants: number
+  /** Whether an operator asked for this placement; it may move what no cell that came or went accounts for. */
+  isRolledBack(base: TopologyBase): boolean
+  /** How often the store was made an older copy. */
+  restores(): number
+}
 
 /**
  * How long a shard's only cell may be out at a router that could reach it: the longest ejection, and the time of one
  * round of probes and of a document to correct a mark.
  */
 const CANDIDATE_GRACE_MS = 45_000
+
+/** Shares are kept for 10 s and rise to the whole in a minute (docs/routing.md); 2 s are for the routers' own ticks. */
+const SHARES_END_MS = 72_000
+/** Told so lately, a router's shares are those of the present. */
+const SHARES_FRESH_MS = 3_000
+/** Rates are smoothed over two seconds and followed within some five rounds, and a wave of chance takes as long again. */
+const SHARES_SETTLE_MS = 15_000
+/** Of the limit: routers are told one after the other, and a division stays while it is off by little. */
+const SHARES_TOLERATED = 0.1
 
 /** Refusals that are no fault: an old document comes late, or from a replica that is behind. */
 const BENIGN = new Set(['TOPOLOGY_OLDER', 'TOPOLOGY_UNCHANGED', 'TOPOLOGY_NO_BASE'])
@@ -53,12 +79,14 @@ type Version = { epoch: number; version: number }
 type Signed = Version & { signature: { value: string } }
 
 export function createInvariants(world: World, trace: Trace) {
-  /** `base 1.7` → the signature of the only document that may be called so. */
-  const contents = new Map<string, string>()
+  /** `base 1.7` → the signature of the only document that may be called so, and whether a router ever had it. */
+  const contents = new Map<string, { signature: string; isTaken: boolean; restores: number }>()
   /** Tenant → which cell accepted its home-only work last. */
   const homes = new Map<string, { cell: string; generation: number }>()
   /** `router row` → since when its only way is barred. */
   const strandedSince = new Map<string, number>()
+  /** Since when all routers are told their shares of the busy tenant's cap, and these come to what they should not. */
+  let sharesOffSince: number | null = null
   let lastChecked: TopologyBase | null = null
   let violation: Violation | undefined
 
@@ -68,12 +96,21 @@ export function createInvariants(world: World, trace: Trace) {
     trace.note('invariant', `${invariant}: ${message}`)
   }
 
-  function oneContent(kind: string, { epoch, version, signature }: Signed, who: string): void {
+  /** A document that no router had when the store forgot it never was, so its name may be given again. */
+  function oneContent(
+    kind: string,
+    { epoch, version, signature }: Signed,
+    who: string,
+    isTaken: boolean,
+  ): void {
     const key = `${kind} ${epoch}.${version}`
     const known = contents.get(key)
-    if (known === undefined) contents.set(key, signature.value)
-    else if (known !== signature.value)
+    const restores = policy.restores()
+    const neverWas = known && !known.isTaken && !isTaken && known.restores < restores
+    if (!known || neverWas) contents.set(key, { signature: signature.value, isTaken, restores })
+    else if (known.signature !== signature.value)
       violate('versions', `${who} has another ${key} than what was published by that name before`)
+    else if (isTaken) known.isTaken = true
   }
 
   function neverBack(
@@ -89,8 +126,15 @@ export function createInvariants(world: World, trace: Trace) {
     )
   }
 
-  function checkBase(base: TopologyBase, { freezeShare, budget }: Policy): void {
-    if (lastChecked?.epoch === base.epoch && lastChecked.version >= base.version) return
+  function checkBase(base: TopologyBase, policy: Policy): void {
+    const { freezeShare, budget } = policy
+    if (lastChecked && !isOlder(lastChecked, base)) return
+    if (base.limits.unhealthy_share_max > freezeShare)
+      violate('share', `base ${base.version} lets an overlay mark ${base.limits.unhealthy_share_max}`)
+    const before = lastChecked
+    lastChecked = base
+    // Somebody answers for it, in the audit trail; or it is what was there before, word for word.
+    if (base.forced) return
     const table = tableOf(base)
     const placed = base.cells.filter((cell) => cell.state === 'active' && cell.role === 'serving')
     const radius = blastRadius({ table, shardSize: base.shard_size, cells: base.cells }, null, base.hash, [])
@@ -112,13 +156,11 @@ export function createInvariants(world: World, trace: Trace) {
         `base ${base.version}: the pair ${radius.worst_pair?.cells.join(', ')} carries ${lost} of the tenants; the budget is ${pairFactor} × ${radius.ideal.pair_lost}`,
       )
     }
-    if (lastChecked) checkMoved(lastChecked, base, table, budget)
-    if (base.limits.unhealthy_share_max > freezeShare)
-      violate('share', `base ${base.version} lets an overlay mark ${base.limits.unhealthy_share_max}`)
-    lastChecked = base
+    if (before) checkMoved(before, base, table, policy)
   }
 
-  function checkMoved(before: TopologyBase, base: TopologyBase, table: Uint16Array, budget: Budget): void {
+  function checkMoved(before: TopologyBase, base: TopologyBase, table: Uint16Array, policy: Policy): void {
+    const { budget } = policy
     const slotsOf = (one: TopologyBase) =>
       new Set(one.cells.filter((c) => c.state === 'active' && c.role === 'serving').map((c) => c.slot))
     const [old, now] = [slotsOf(before), slotsOf(base)]
@@ -129,7 +171,9 @@ export function createInvariants(world: World, trace: Trace) {
     for (let i = 0; i < table.length; i++) if (table[i] !== formerTable[i]) moved++
     const share = moved / table.length
     // Places change their order within a row when the home goes; a row counts as moved by the cells that are new in it.
-    const allowed = changed === 0 ? 0 : changed / Math.min(old.size, now.size) + budget.moved_share
+    // A store that is an older copy may place as it did some bases ago: no more than the budget, and nobody can know better.
+    const isSame = changed === 0 && before.epoch === base.epoch && !policy.isRolledBack(base)
+    const allowed = isSame ? 0 : changed / Math.min(old.size, now.size) + budget.moved_share
     const newcomers = countNewcomers(formerTable, table, base.shard_size) / table.length
     if (newcomers > allowed) {
       violate(
@@ -177,13 +221,13 @@ export function createInvariants(world: World, trace: Trace) {
         const [base, overlay] = [replica.published.base(), replica.published.overlay()]
         if (base && base !== before.base) {
           neverBack('base', before.base, base, who)
-          oneContent('base', base.document, who)
+          oneContent('base', base.document, who, false)
           checkBase(base.document, policy)
           trace.note(who, `has base ${base.epoch}.${base.version}`)
         }
         if (base && overlay && overlay !== before.overlay) {
           neverBack('overlay', before.overlay, overlay, who)
-          oneContent('overlay', overlay.overlay, who)
+          oneContent('overlay', overlay.overlay, who, false)
           if (replica.isLeader()) checkMarks(overlay.overlay, base.document, policy, who)
           trace.note(
             who,
@@ -200,12 +244,12 @@ export function createInvariants(world: World, trace: Trace) {
       const { base } = next.snapshot
       if (before?.snapshot !== next.snapshot) {
         neverBack('base', before?.snapshot.base, base, router)
-        oneContent('base', base, router)
+        oneContent('base', base, router, true)
         trace.note(router, `takes base ${base.epoch}.${base.version}`)
       }
       if (next.overlay && before?.overlay !== next.overlay) {
         neverBack('overlay', before?.overlay, next.overlay, router)
-        oneContent('overlay', next.overlay, router)
+        oneContent('overlay', next.overlay, router, true)
         trace.note(router, `takes overlay ${next.overlay.epoch}.${next.overlay.version}`)
       }
     },
@@ -231,6 +275,32 @@ export function createInvariants(world: World, trace: Trace) {
         )
       }
       homes.set(tenant, { cell, generation })
+    },
+
+    /** Once a virtual second. */
+    checkLimits(fleet: SimulatedFleet): void {
+      const now = world.now()
+      let areAllTold = true
+      for (const { place, owner, shares } of fleet.routers.values()) {
+        const { inForce } = shares
+        if (!owner.isAlive || !inForce) {
+          areAllTold = false
+          continue
+        }
+        const ageMs = world.as(owner, () => performance.timeOrigin + performance.now()) - inForce.toldAt
+        if (ageMs > SHARES_END_MS)
+          violate('limits', `${place} holds shares that it was told ${Math.round(ageMs / 1000)} s ago`)
+        const least = Math.min(1, ...inForce.cells.values(), ...inForce.tenants.values())
+        if (least < shareFloor(inForce.routers))
+          violate('limits', `${place} has a share of ${least} between ${inForce.routers} routers`)
+        if (ageMs > SHARES_FRESH_MS || inForce.routers !== fleet.routers.size) areAllTold = false
+      }
+      const sum = sharesOf(fleet)
+      const isOff = sum > 1 + FLOOR_SHARE + SHARES_TOLERATED || sum < 1 - SHARES_TOLERATED
+      if (!areAllTold || !isOff || fleet.load.heavy !== QUIET_LOAD.heavy) sharesOffSince = null
+      else sharesOffSince ??= now
+      if (sharesOffSince !== null && now - sharesOffSince > SHARES_SETTLE_MS)
+        violate('limits', `the routers' shares of a cap that is always reached come to ${sum.toFixed(2)}`)
     },
 
     /** Once a virtual second. */
@@ -284,6 +354,14 @@ export function createInvariants(world: World, trace: Trace) {
       }
     },
   }
+}
+
+/** What the routers' shares of the cap that is always reached come to. */
+export function sharesOf(fleet: SimulatedFleet): number {
+  const { tenant } = QUIET_LOAD.heavy
+  let sum = 0
+  for (const { shares } of fleet.routers.values()) sum += shares.inForce?.tenants.get(tenant) ?? 1
+  return sum
 }
 
 const isOlder = (a: Version, b: Version) =>

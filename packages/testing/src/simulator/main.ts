@@ -4,8 +4,8 @@ import { type SimulationResult, simulate } from './simulate.ts'
 
 const USAGE = `Usage: npm run sim -- [--seed N | --seeds N [--from N]] [--json] [--trace]
 
-Runs a fleet of 16 cells under faults on a virtual clock, network and store. One seed is two hours
-of fleet time with 42 faults; the same seed always gives the same run.
+Runs a fleet of 16 cells under faults on a virtual clock, network and store. One seed is three hours
+of fleet time with 60 faults; the same seed always gives the same run.
 
   --seed N    replay this one seed
   --seeds N   run so many seeds (10 when neither is given)

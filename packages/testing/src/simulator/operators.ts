@@ -1,9 +1,10 @@
 /**
- * Operators who act at the wrong time: they add, drain, undrain and retire cells, register and pin tenants, whatever the
- * state of the fleet, at any replica, and do not look at the answer.
+ * Operators who act at the wrong time: they add, drain, undrain and retire cells, register and pin tenants, roll the
+ * topology back, force what the budget holds back and resume, whatever the state of the fleet, at any replica, and do not
+ * look at the answer.
  */
 import type { Cell } from '@cellplane/contract'
-import { HALTS } from '@cellplane/control/parts'
+import { HALTS, VERSIONS } from '@cellplane/control/parts'
 import type { ControlReplica } from './control-replica.ts'
 import type { Ground } from './faults.ts'
 import { registeredCells } from './rest.ts'
@@ -58,6 +59,7 @@ const DEEDS: readonly Deed[] = [
   function pin({ random, fleet }, replica, cells) {
     const tenant = random.pick(fleet.load.tenants)
     const to = random.sample(servingCells(cells, 'active'), 2).map((cell) => cell.id)
+    if (to.length === 0) return null
     const given = { params: { tenant }, body: by({ cells: to }) }
     return { what: `pin ${tenant} to ${to.join(', ')}`, does: replica.operate('pinTenant', given) }
   },
@@ -65,6 +67,19 @@ const DEEDS: readonly Deed[] = [
     const tenant = random.pick(fleet.load.tenants)
     const given = { params: { tenant }, query: by() }
     return { what: `unpin ${tenant}`, does: replica.operate('unpinTenant', given) }
+  },
+  function rollBack({ random, fleet }, replica) {
+    const versions = fleet.server.keys(VERSIONS.table)
+    if (versions.length < 2) return null
+    const { version } = JSON.parse(fleet.server.read(VERSIONS.table, random.pick(versions))!)
+    const given = { params: { version }, body: by({ force: random.chance(0.3) }) }
+    return { what: `roll back to ${version}`, does: replica.operate('rollbackTopology', given) }
+  },
+  function force(_ground, replica) {
+    return { what: 'force', does: replica.operate('forceTopology', { body: by() }) }
+  },
+  function resume(_ground, replica) {
+    return { what: 'resume', does: replica.operate('resumeTopology', { body: by() }) }
   },
 ]
 

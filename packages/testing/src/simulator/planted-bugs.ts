@@ -18,10 +18,12 @@ export type PlantedBug = { bugs: Bugs; breaks: readonly InvariantName[]; favoure
 const POLL_MS = 5_000
 
 /** Takes whatever it is given last: the answer of a replica that is behind, or one that was late on its way. */
-const takesAnything: RouterParts['follow'] = async ({ url, onTopology }) => {
+const takesAnything: RouterParts['follow'] = async ({ controlPlane, onTopology }) => {
   let current: Topology | null = null
   async function ask(kind: 'base' | 'overlay'): Promise<void> {
-    const response = await fetch(`${url}/v1/topology/${kind}`, { signal: AbortSignal.timeout(POLL_MS) })
+    const response = await fetch(`${controlPlane?.url}/v1/topology/${kind}`, {
+      signal: AbortSignal.timeout(POLL_MS),
+    })
     if (response.status !== 200) return
     const text = await response.text()
     if (kind === 'base') {
@@ -51,6 +53,7 @@ const takesAnything: RouterParts['follow'] = async ({ url, onTopology }) => {
       return current
     },
     controlPlaneSeenAt: null,
+    objectStore: null,
     refresh: poll,
     stop: async () => {},
   }
@@ -73,9 +76,14 @@ export const PLANTED_BUGS: Record<string, PlantedBug> = {
     breaks: ['versions', 'rest'],
     favoured: ['leader loses its store'],
   },
-  'a store that loses the last write when it restarts': {
-    bugs: { store: { losesLastCommit: true } },
+  'a restored store that keeps its epoch': {
+    bugs: { looksAtStoreAlone: true },
     breaks: ['versions', 'rest'],
-    favoured: ['store restarts', 'store is down'],
+    favoured: ['store is restored', 'control plane restarts'],
+  },
+  'routers that each apply the whole limit': {
+    bugs: { ignoresShares: true },
+    breaks: ['rest', 'limits'],
+    favoured: [],
   },
 }

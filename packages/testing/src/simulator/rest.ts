@@ -1,8 +1,8 @@
 /**
  * What becomes true after the faults: convergence, within 60 virtual seconds, and rest.
  *
- * **Converged**: one replica leads, every router has the newest documents and every live cell serves; all but those that
- * the control plane keeps out for a while because requests failed there (`isHeldOut`), whose time is another promise.
+ * **Converged**: one replica leads, every router has the newest documents, every live cell serves, and the routers' shares of
+ * a cap that is always reached come to the whole of it.
  *
  * **At rest**: on top of it, nothing in the fleet is still on its way to something else. Each part says the same at every
  * further turn of its loop (a healthy probe of a healthy cell, a plan that is the one in force, an overlay that says
@@ -19,19 +19,23 @@
 import type { Cell } from '@cellplane/contract'
 import { CRASH_POLICY } from '@cellplane/core'
 import { NO_TROUBLE } from './cell-node.ts'
-import type { ControlReplica } from './control-replica.ts'
+import { sharesOf } from './invariants.ts'
 import type { SimulatedFleet } from './simulated-fleet.ts'
 import type { World } from './world.ts'
 
+/** Of a cap: a division stays while it is off by little, and routers are told one after the other. */
+const SHARES_OFF_MAX = 0.1
+
 /** Why not yet, in words; empty when everybody has the newest and every live cell serves. */
-export function whyNotConverged(world: World, fleet: SimulatedFleet): string {
+export function whyNotConverged(fleet: SimulatedFleet): string {
   const leader = fleet.leader()
   if (!leader) return 'no replica has the lease'
   const base = leader.published.base()
   const overlay = leader.published.overlay()
   if (!base || !overlay) return `${leader.owner.place} has published nothing`
   const held = leader.automation.view()
-  if (held.is_frozen) return `automation is held up: ${held.reason}`
+  if (held.is_frozen) return `automation is frozen: ${held.reason}`
+  if (held.problems.length > 0) return `the control plane has problems: ${held.problems.join('; ')}`
   for (const router of fleet.routers.values()) {
     const topology = router.topology()
     const has = topology?.snapshot.base
@@ -46,23 +50,15 @@ export function whyNotConverged(world: World, fleet: SimulatedFleet): string {
     for (const cell of topology.snapshot.cells) {
       if (cell.state !== 'active') continue
       if (!fleet.cells.get(cell.id)?.isWell()) return `cell ${cell.id} is active and does not serve`
-      if (router.view()?.fitness[cell.index] === 0 && !isHeldOut(world, leader, cell.slot)) {
+      if (router.view()?.fitness[cell.index] === 0) {
         return `${router.place} does not use cell ${cell.id}, which serves`
       }
     }
   }
+  const shares = sharesOf(fleet)
+  if (Math.abs(shares - 1) > SHARES_OFF_MAX)
+    return `routers hold ${shares.toFixed(2)} of a cap that is always reached`
   return ''
-}
-
-/**
- * Whether the control plane keeps the cell out for what requests met there before. It does so on purpose and for a time
- * that doubles, up to five minutes (docs/health.md), since a cell that gets no requests cannot show that it is well.
- */
-function isHeldOut(world: World, leader: ControlReplica, slot: number): boolean {
-  return world.as(leader.owner, () => {
-    const { observations } = leader
-    return observations.healthOf(slot).holdUntil > observations.steadyNow()
-  })
 }
 
 /** Why time may not be skipped, in words; empty at rest, the routers' own memories apart. Asked of a fleet that has converged. */

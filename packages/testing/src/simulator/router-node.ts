@@ -41,6 +41,8 @@ export type RouterParts = {
   onRefusal(router: Place, document: DocumentName, problems: readonly Problem[], held: Topology | null): void
   /** Seam for planting bugs. */
   follow?: typeof startTopologyFollower | undefined
+  /** The same: whatever it is told, its limits are whole. */
+  ignoresShares?: boolean | undefined
 }
 
 export type RouterNode = ReturnType<typeof startRouterNode>
@@ -91,8 +93,7 @@ export function startRouterNode(parts: RouterParts) {
   }
   const follow = parts.follow ?? startTopologyFollower
   void follow({
-    url: 'http://control',
-    bearerToken: 'a-token',
+    controlPlane: { url: 'http://control', bearerToken: 'a-token' },
     router: place,
     fleet: parts.fleet,
     trustedKeys: parts.trustedKeys,
@@ -125,7 +126,7 @@ export function startRouterNode(parts: RouterParts) {
     refusals,
     tenants,
     crashes,
-    shares,
+    shares: parts.ignoresShares ? { take() {} } : shares,
     currentTopology: () => topology,
   })
   return {
@@ -134,6 +135,7 @@ export function startRouterNode(parts: RouterParts) {
     cells,
     tenants,
     crashes,
+    shares,
     refusals: counted,
     topology: () => topology,
     view: () => view,

@@ -6,8 +6,8 @@
  * Back of the envelope. Ten days are 864,000 s. A second of the whole fleet is some 350 events: 17 probes, 3 × 5 router
  * ticks, 48 requests of two or three events each, 3 + 4 reports, a dozen statements, a run of the reconcilers. At about
  * 5 µs for an event with the shipped code behind it that is nearly 2 ms, so ten days second by second would take half an
- * hour. But faults are dense where they are: 120 seeds of a start (20 s), a bout of a minute and half a minute until all is
- * at rest are some 13,000 s that have to be lived through, and that is well below a minute. What is between them is
+ * hour. But faults are dense where they are: 84 seeds of a start (20 s), a bout of a minute and a minute until all is
+ * at rest are some 12,000 s that have to be lived through, and that is well below a minute. What is between them is
  * skipped, which `rest.ts` justifies. So the figure to hold down is the time from the last fault to rest, and it is why a
  * router's memory of suspects, two minutes long, has a rule of its own there.
  *
@@ -29,11 +29,11 @@ import { createWorld, type World } from './world.ts'
 const SECOND_MS = 1_000
 const HOUR_MS = 3_600_000
 
-/** Of one seed. 120 of them are ten days and 5,040 faults. */
+/** Of one seed. 84 of them are ten and a half days and 5,040 faults. */
 const BOUTS = 1
-const FAULTS_PER_BOUT = 42
+const FAULTS_PER_BOUT = 60
 const BOUT_MS = { least: 45_000, most: 75_000 }
-const LENGTH_MS = 2 * HOUR_MS
+const LENGTH_MS = 3 * HOUR_MS
 
 /** The promise: everybody has the newest, and every live cell serves, within this after the last fault. */
 const CONVERGE_MS = 60_000
@@ -135,6 +135,7 @@ async function live({ world, fleet, network, invariants }: Run, ms: number): Pro
   while (world.now() < end) {
     await world.runUntil(Math.min(end, world.now() + SECOND_MS))
     invariants.checkRouters(fleet, network.isWhole)
+    invariants.checkLimits(fleet)
     if (invariants.violation()) return false
   }
   return true
@@ -150,7 +151,7 @@ async function converge(run: Run, withinMs: number, since: string): Promise<bool
       looksAt = world.now() + ON_DUTY_MS
     }
     if (!(await live(run, SECOND_MS))) return false
-    const why = whyNotConverged(world, fleet)
+    const why = whyNotConverged(fleet)
     const tookMs = world.now() - begin
     if (why === '') {
       trace.note('observer', `converged ${tookMs / 1000} s after ${since}`)
@@ -174,7 +175,7 @@ async function rest(run: Run, until: number, doesSkip: boolean): Promise<boolean
       looksAt = world.now() + ON_DUTY_MS
     }
     if (!(await live(run, SECOND_MS))) return false
-    const why = whyNotConverged(world, fleet) || whyNotAtRest(world, fleet)
+    const why = whyNotConverged(fleet) || whyNotAtRest(world, fleet)
     if (why !== '') {
       if (world.now() - awakeSince > REST_MS) {
         invariants.violate('rest', `${REST_MS / 1000} s without a fault and not at rest: ${why}`)

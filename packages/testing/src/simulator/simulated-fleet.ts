@@ -11,8 +11,15 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { formatProblems, keyIdOf } from '@cellplane/contract'
 import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
-import { CELLS, type ControlConfig, planDeclarations, type Timing } from '@cellplane/control/parts'
-import { type CellNode, createCellNode } from './cell-node.ts'
+import {
+  CELLS,
+  type ControlConfig,
+  planDeclarations,
+  type Timing,
+  VERSIONS,
+  versionKey,
+} from '@cellplane/control/parts'
+import { type CellNode, createCellNode, WRITE_STATUS } from './cell-node.ts'
 import { type ControlReplica, type ReplicaFiles, startControlReplica } from './control-replica.ts'
 import { type Load, type RequestCounts, startExchange } from './exchange.ts'
 import { createHostNode, type HostNode } from './host-node.ts'
@@ -37,6 +44,15 @@ const RETENTION_HOURS = 0.5
 /** Of each router. Enough that every cell is seen: 3 a second and cell, over the gray detector's least in its window. */
 export const REQUESTS_PER_SECOND = 16
 const TENANTS = Array.from({ length: 48 }, (_, i) => `tenant-${i}`)
+/**
+ * One tenant always sends twice its cap, so its limit is always divided between the routers. The others, and the cells in
+ * quiet times, stay below half of theirs, which are not.
+ */
+const CELL_REQUESTS_PER_SECOND = 12
+export const QUIET_LOAD: Omit<Load, 'tenants'> = {
+  requestsPerSecond: REQUESTS_PER_SECOND,
+  heavy: { tenant: TENANTS.at(-1)!, share: 0.25 },
+}
 
 /** The defaults of control's configuration. */
 const TIMING: Timing = {
@@ -54,6 +70,8 @@ export type Bugs = {
   /** How routers follow the topology. */
   follow?: RouterParts['follow']
   plannedFreezeShare?: number
+  looksAtStoreAlone?: boolean
+  ignoresShares?: boolean
 }
 
 export type SimulatedFleet = ReturnType<typeof startFleet>
@@ -69,14 +87,19 @@ export type FleetParts = {
 
 export function startFleet({ world, network, trace, invariants, kind, bugs }: FleetParts) {
   const fleet = fleetFile(kind)
+  const signingKey = signingKeyOfAll()
+  const trustedKeys = new Map([[signingKey.id, signingKey.publicKey]])
+  const server = createStoreServer(world, bugs.store)
   invariants.judgeBy({
     freezeShare: fleet.health.freeze_share,
     budget: fleet.budget,
     tenants: TENANTS.length,
+    restores: server.restores,
+    isRolledBack(base) {
+      const row = server.read(VERSIONS.table, versionKey(base))
+      return row !== undefined && /(^|; )back to \d+$/.test((JSON.parse(row) as { reason: string }).reason)
+    },
   })
-  const signingKey = signingKeyOfAll()
-  const trustedKeys = new Map([[signingKey.id, signingKey.publicKey]])
-  const server = createStoreServer(world, bugs.store)
   const cells = new Map<string, CellNode>()
   const hosts = new Map<Place, HostNode>()
   const routers = new Map<Place, RouterNode>()
@@ -86,7 +109,7 @@ export function startFleet({ world, network, trace, invariants, kind, bugs }: Fl
   const balancing = world.random.fork('load balancer')
   const poison = new Set<string>()
   const counts: RequestCounts = { sent: 0, failed: 0 }
-  const load: Load = { tenants: TENANTS, requestsPerSecond: REQUESTS_PER_SECOND, heavy: null }
+  const load: Load = { tenants: TENANTS, ...QUIET_LOAD }
 
   const controlConfig: ControlConfig = {
     fleet,
@@ -135,6 +158,7 @@ export function startFleet({ world, network, trace, invariants, kind, bugs }: Fl
         config: controlConfig,
         files,
         plannedFreezeShare: bugs.plannedFreezeShare,
+        looksAtStoreAlone: bugs.looksAtStoreAlone,
         onAutomation: (part, reason) => trace.note(place, `${part}: ${reason ?? 'goes on'}`),
         onLead: () => trace.note(place, 'takes the lease'),
       })
@@ -160,6 +184,7 @@ export function startFleet({ world, network, trace, invariants, kind, bugs }: Fl
         onTopology: invariants.topologyAdopted,
         onRefusal: invariants.documentRefused,
         follow: bugs.follow,
+        ignoresShares: bugs.ignoresShares,
       })
       routers.set(place, router)
       startExchange(
@@ -224,7 +249,13 @@ function fleetFile(kind: FleetFile['kind']): FleetFile {
     kind,
     partition_key: { rules: [{ from: 'header', name: 'x-tenant' }] },
     placement: { buckets: BUCKETS },
-    cells: { count: CELLS_AT_START, zones: ZONES, retention_hours: RETENTION_HOURS },
+    cells: {
+      count: CELLS_AT_START,
+      zones: ZONES,
+      retention_hours: RETENTION_HOURS,
+      capacity: { requests_per_second: CELL_REQUESTS_PER_SECOND },
+    },
+    health: { synthetic: { path: '/v1/orders', body: {}, expect_status: WRITE_STATUS } },
     components: [{ name: 'api', run: 'node api.js', serves: true }],
   })
   if (!parsed.ok) throw new Error(formatProblems(parsed.problems))

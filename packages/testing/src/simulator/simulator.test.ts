@@ -48,7 +48,7 @@ test('a seed gives the same run, event for event', async () => {
 })
 
 test('what is skipped is what would not have changed: the quiet lived through ends in the same documents', async () => {
-  const short = { bouts: 1, lengthMs: 150_000 }
+  const short = { bouts: 1, lengthMs: 270_000 }
   const skipped = await simulate(4, short)
   const lived = await simulate(4, { ...short, doesSkip: false })
   mustHold(skipped)

@@ -4,7 +4,8 @@
  * It keeps what PostgreSQL keeps, and fails as it fails: a commit is whole or not at all, a lease ends with its
  * session, a session ends when its connection does, and of a commit whose answer was lost the client cannot tell whether
  * it happened. What is stored is text and is parsed again when it is read, so that nobody can change a row by
- * holding on to it.
+ * holding on to it. It can be restored: it is then as it was some time ago, as from a backup, or as a standby that lacked
+ * the last commits.
  */
 import { NotLeader } from '@cellplane/control/parts'
 import type { World } from './world.ts'
@@ -12,17 +13,18 @@ import type { World } from './world.ts'
 export type Session = { readonly id: number; isOpen: boolean; onEnd: () => void }
 export type Change = { table: string; key: string; text: string | null }
 
-/** Seams for planting bugs; a real store has neither. */
+/** Seam for planting bugs; a real store has none. */
 export type StoreBugs = {
   /** The lease is a row with a short term, and whoever held it goes on writing until it hears otherwise. */
   isUnfenced?: boolean
-  /** A commit is acknowledged, and forgotten when the store restarts. */
-  losesLastCommit?: boolean
 }
 
 /** How long the session of a client is kept that is not heard from; a lease that is a row with a term has a shorter one. */
 const KEEPALIVE_MS = 15_000
 const TERM_MS = 1_500
+
+/** Commits that can be undone: those of some minutes. */
+const UNDO_MAX = 2_000
 
 export type StoreServer = ReturnType<typeof createStoreServer>
 
@@ -34,8 +36,10 @@ export function createStoreServer(world: World, bugs: StoreBugs = {}) {
   let sessions = new Set<Session>()
   let leaseOf: Session | null = null
   let opened = 0
-  let undo: Change[] = []
+  /** What each commit replaced, and when: oldest first. */
+  const undo: { at: number; before: Change[] }[] = []
   let commits = 0
+  let restores = 0
 
   const tableOf = (name: string) => {
     let table = tables.get(name)
@@ -59,6 +63,12 @@ export function createStoreServer(world: World, bugs: StoreBugs = {}) {
     return before
   }
 
+  function takeBack(count: number): number {
+    const gone = undo.splice(undo.length - Math.min(count, undo.length))
+    for (const { before } of gone.reverse()) apply(before)
+    return gone.length
+  }
+
   function end(session: Session): void {
     if (!session.isOpen) return
     session.isOpen = false
@@ -77,6 +87,7 @@ export function createStoreServer(world: World, bugs: StoreBugs = {}) {
       if (!session.isOpen && !bugs.isUnfenced) throw new NotLeader('the session ended')
     },
     commits: () => commits,
+    restores: () => restores,
     read: (table: string, key: string): string | undefined => tableOf(table).get(key),
     keys(name: string): readonly string[] {
       let keys = sorted.get(name)
@@ -102,7 +113,8 @@ export function createStoreServer(world: World, bugs: StoreBugs = {}) {
     /** All of it or nothing; false when the session is no more. */
     commit(session: Session, changes: readonly Change[]): boolean {
       if (!isUp || (!session.isOpen && !bugs.isUnfenced)) return false
-      undo = apply(changes)
+      undo.push({ at: world.now(), before: apply(changes) })
+      if (undo.length > UNDO_MAX) undo.shift()
       commits++
       return true
     },
@@ -111,11 +123,15 @@ export function createStoreServer(world: World, bugs: StoreBugs = {}) {
       isUp = false
       for (const session of [...sessions]) world.as(world.outside, () => end(session))
       sessions = new Set()
-      if (bugs.losesLastCommit) apply(undo)
-      undo = []
     },
     start(): void {
       isUp = true
+    },
+    /** Makes it what it was so long ago, as far back as is known. To be called while it is down. Returns how many commits are gone. */
+    restore(agoMs: number): number {
+      restores++
+      const since = world.now() - agoMs
+      return takeBack(undo.filter(({ at }) => at > since).length)
     },
     /** What was there before the world began. */
     seed(table: string, rows: readonly (readonly [string, string])[]): void {

@@ -42,6 +42,7 @@ export function takeOver(world: World, network: Network): () => void {
     any: AbortSignal.any,
     timeout: AbortSignal.timeout,
     delay: timersPromises.setTimeout,
+    turn: timersPromises.setImmediate,
     connect: net.connect,
     request: http.request,
   }
@@ -86,6 +87,9 @@ export function takeOver(world: World, network: Network): () => void {
       signal?.addEventListener('abort', onAbort)
     })
 
+  const turn = <T>(value?: T): Promise<T> =>
+    new Promise((resolve) => world.later(0, () => resolve(value as T)))
+
   Object.assign(globalThis, {
     Date: VirtualDate,
     setTimeout: startTimeout,
@@ -106,20 +110,20 @@ export function takeOver(world: World, network: Network): () => void {
   })
   Object.defineProperty(performance, 'now', { value: world.monotonic, configurable: true })
   Object.defineProperty(performance, 'timeOrigin', { get: world.timeOrigin, configurable: true })
-  Object.assign(timersPromises, { setTimeout: delay })
+  Object.assign(timersPromises, { setTimeout: delay, setImmediate: turn })
   Object.assign(net, { connect: network.connect })
   Object.assign(http, { request: network.request })
   syncBuiltinESMExports()
 
   return () => {
-    const { random, any, timeout, delay: realDelay, connect, request, ...globals } = real
+    const { random, any, timeout, delay: realDelay, turn: realTurn, connect, request, ...globals } = real
     Object.assign(globalThis, globals)
     Math.random = random
     Object.assign(AbortSignal, { any, timeout })
     // The own properties hid those of the prototype.
     Reflect.deleteProperty(performance, 'now')
     Reflect.deleteProperty(performance, 'timeOrigin')
-    Object.assign(timersPromises, { setTimeout: realDelay })
+    Object.assign(timersPromises, { setTimeout: realDelay, setImmediate: realTurn })
     Object.assign(net, { connect })
     Object.assign(http, { request })
     syncBuiltinESMExports()

@@ -1,22 +1,16 @@
 /** What operators do to the base itself: place tenants as before, force what the budget holds back, resume after one was taken back. */
 import { parsed, problem, refused } from '@cellplane/contract'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { recordChange } from '../../audit/audit.ts'
 import type { Tenure } from '../../leader/tenure.ts'
 import { inState } from '../../registry/plan-lifecycle.ts'
 import { CELLS, HALT_KEY, HALTS } from '../../store/collections.ts'
 import { intact, NotLeader, type Store } from '../../store/store.ts'
-import { readBaseInputs } from '../../topology/base-inputs.ts'
-import { createBudgetCheck } from '../../topology/budget-check.ts'
-import { allowExcess } from '../../topology/force-grant.ts'
-import { planBase } from '../../topology/plan-base.ts'
-import type { Published } from '../../topology/published.ts'
+import type { BasePlanner } from '../../topology/base-planner.ts'
 import type { Handlers } from '../handler.ts'
 
 export type BaseChangeHandlersOptions = {
   store: Store
-  published: Published
-  fleet: FleetFile
+  planner: BasePlanner
   tenure: () => Tenure | undefined
   /** Ms since the epoch. */
   now: () => number
@@ -25,8 +19,7 @@ export type BaseChangeHandlersOptions = {
 export function baseChangeHandlers(
   options: BaseChangeHandlersOptions,
 ): Handlers<'rollbackTopology' | 'forceTopology' | 'resumeTopology'> {
-  const { store, published, fleet, tenure, now } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { store, planner, tenure, now } = options
 
   return {
     async rollbackTopology({ params, body, actor }) {
@@ -38,27 +31,27 @@ export function baseChangeHandlers(
     /** The base that is due, ready cells included: those that wait for the budget are part of what is held back. */
     async forceTopology({ body: { reason }, actor }) {
       const forced = await store.write(async (writer) => {
-        const held = published.base()
+        const cells = intact(await writer.list(CELLS)).map(({ cell }) =>
+          cell.state === 'ready' ? inState(cell, 'active', now()) : cell,
+        )
+        const planning = await planner.read(writer, cells)
+        const { held } = planning
         if (!held)
           return refused(
             problem('NO_TOPOLOGY', '', 'no base has been published yet; a first one exceeds nothing'),
           )
-        const cells = intact(await writer.list(CELLS)).map(({ cell }) =>
-          cell.state === 'ready' ? inState(cell, 'active', now()) : cell,
-        )
-        const inputs = await readBaseInputs(writer, fleet, cells)
-        const wish = { fleet, cells, ...inputs, current: held.document, epoch: held.epoch, now: now() }
-        const plan = planBase({ ...wish, bounds: 'best-effort' })
+        const plan = planning.plan({ cells, bounds: 'best-effort' })
         if (!plan.ok) return plan
-        const excesses = await checkBudget(writer, held, plan.value.base)
-        if (excesses.length === 0) {
+        const { base } = plan.value
+        const exceeded = (await planning.excesses(base)).map(({ message }) => message)
+        if (exceeded.length === 0) {
           return refused(
             problem('CONFLICT', '', 'the base that is due is within the budget; nothing is held back by it'),
           )
         }
         const subject = `the base after ${held.version}`
-        const leave = await allowExcess(writer, excesses, { actor, reason, force: true }, subject, now())
-        return leave.ok ? parsed({ exceeded: excesses.map(({ message }) => message) }) : leave
+        const leave = await planning.allow(base, { actor, reason, force: true }, subject)
+        return leave.ok ? parsed({ exceeded }) : leave
       })
       if (forced.ok) await tenure()?.settle()
       return forced

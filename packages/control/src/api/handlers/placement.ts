@@ -1,6 +1,5 @@
 /** Placement under change: settings of cells, zones, and plans that are read before they are applied. */
-import { type Cell, type Parsed, parsed, problem, refused } from '@cellplane/contract'
-import type { FleetFile } from '@cellplane/contract/fleet-file'
+import { type Cell, type Parsed, parsed } from '@cellplane/contract'
 import type { Observations } from '../../health/observations.ts'
 import type { Tenure } from '../../leader/tenure.ts'
 import { makePlacementPlan } from '../../placement/stored-plan.ts'
@@ -9,12 +8,13 @@ import { cellView } from '../../registry/cell-view.ts'
 import type { ZoneChange, ZoneChanges } from '../../registry/zone-changes.ts'
 import { CELLS } from '../../store/collections.ts'
 import { NotLeader, type Store } from '../../store/store.ts'
-import { createBudgetCheck } from '../../topology/budget-check.ts'
+import type { BasePlanner } from '../../topology/base-planner.ts'
 import type { Published } from '../../topology/published.ts'
 import type { Handlers } from '../handler.ts'
+import { nothingPublished } from '../problems.ts'
 
 export type PlacementHandlersOptions = {
-  fleet: FleetFile
+  planner: BasePlanner
   store: Store
   published: Published
   observations: Observations
@@ -29,8 +29,7 @@ export type PlacementHandlersOptions = {
 export function placementHandlers(
   options: PlacementHandlersOptions,
 ): Handlers<'setCell' | 'evacuateZone' | 'restoreZone' | 'planPlacement' | 'applyPlacement'> {
-  const { fleet, store, published, observations, setCell, zones, tenure, whyWaiting, now } = options
-  const checkBudget = createBudgetCheck(fleet)
+  const { planner, store, published, observations, setCell, zones, tenure, whyWaiting, now } = options
 
   async function settled(zone: string, change: Parsed<ZoneChange>) {
     if (!change.ok) return change
@@ -56,8 +55,8 @@ export function placementHandlers(
     planPlacement({ body }) {
       return store.write(async (writer) => {
         const held = published.base()
-        if (!held) return refused(problem('NO_TOPOLOGY', '', 'no topology has been published yet'))
-        return makePlacementPlan(writer, body, { fleet, held, now: now() }, checkBudget)
+        if (!held) return nothingPublished()
+        return makePlacementPlan(writer, body, { planner, held, now: now() })
       })
     },
     async applyPlacement({ params, body, actor }) {

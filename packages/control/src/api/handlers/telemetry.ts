@@ -9,8 +9,10 @@ import {
   type Slo,
 } from '@cellplane/contract'
 import type { AlertView, IncidentView, SloState, Traffic } from '@cellplane/contract/api'
+import type { Counts } from '@cellplane/core'
 import { FINE_SECONDS, LATENCY_BOUNDS_S, type Latencies, quantileOf } from '@cellplane/telemetry'
 import type { Observations } from '../../health/observations.ts'
+import type { Automation } from '../../leader/automation.ts'
 import { CELLS, INCIDENTS } from '../../store/collections.ts'
 import { intact, type Store } from '../../store/store.ts'
 import type { Alert } from '../../telemetry/alerts.ts'
@@ -28,18 +30,21 @@ export type TelemetryHandlersOptions = {
   slos: readonly Slo[]
   store: Store
   observations: Observations
-  telemetry: Pick<Telemetry, 'metrics' | 'standing'>
+  automation: Pick<Automation, 'view'>
+  telemetry: Pick<Telemetry, 'metrics' | 'isShared' | 'standing'>
   published: Published
   /** Ms since the epoch. */
   now: () => number
 }
 
 const STEP_MS = FINE_SECONDS * 1_000
+/** What `full_share` is the rest of. */
+const NOT_FULL = { indicator: 'saturation', threshold_share: 0.9 } as const
 
 export function telemetryHandlers(
   options: TelemetryHandlersOptions,
 ): Handlers<'getTraffic' | 'getSlos' | 'listIncidents' | 'getReport'> {
-  const { fleet, slos, store, published, observations, telemetry, now } = options
+  const { fleet, slos, store, published, observations, automation, telemetry, now } = options
   const { metrics } = telemetry
 
   function cellsOfTenant(tenant: string): string[] {
@@ -51,9 +56,11 @@ export function telemetryHandlers(
   async function traffic(secondsMin: number): Promise<Traffic> {
     const at = now()
     // Of whole steps that are over: of the one that goes on there is a part of its requests only.
-    const seconds = Math.ceil(secondsMin / FINE_SECONDS) * FINE_SECONDS
+    const { stepSeconds } = metrics
+    const seconds = Math.ceil(secondsMin / stepSeconds) * stepSeconds
     const window = { until: Math.floor(at / STEP_MS) * STEP_MS, seconds }
     const [counts, latencies] = [await metrics.counts(window), await metrics.latencies(window)]
+    const withRoom = await metrics.counts(window, NOT_FULL)
     const inFlight = observations.routers.inFlightBySlot()
     const ejectedBy = observations.routers.ejectedBySlot()
     const standing = telemetry.standing()
@@ -65,17 +72,19 @@ export function telemetryHandlers(
       at: new Date(at).toISOString(),
       window_seconds: seconds,
       routers_reporting: observations.routers.seen().size,
+      automation: automation.view(),
       cells: cells.map((cell) => {
-        const { total, good } = counts.get(cell.id) ?? { total: 0, good: 0 }
+        const own = counts.get(cell.id)
         const found = latencies.get(cell.id)
         const { verdict, reason } = observations.healthOf(cell.slot)
         return {
           ...{ id: cell.id, zone: cell.zone, role: cell.role, state: cell.state, health: verdict, reason },
-          requests_per_second: total / seconds,
-          error_share: total > 0 ? (total - good) / total : 0,
+          requests_per_second: (own?.total ?? 0) / seconds,
+          error_share: badShare(own),
           p50_ms: quantileMs(found, 0.5),
           p99_ms: quantileMs(found, 0.99),
           in_flight: inFlight.get(cell.slot) ?? 0,
+          full_share: badShare(withRoom.get(cell.id)),
           ...standingOf(cell, standing),
           ejected_by: ejectedBy.get(cell.slot) ?? [],
         }
@@ -99,16 +108,17 @@ export function telemetryHandlers(
       }
       return parsed({ incidents, next: page.rows.length === limit ? page.rows.at(-1)!.key : null })
     },
-    getReport: async ({ query: { seconds, tenants: tenantsMax } }) =>
-      whileLeading(store, async () => {
-        const until = Math.ceil(now() / STEP_MS) * STEP_MS
-        const span = { from: until - seconds * 1_000, until }
-        return await compileReport(store, metrics, { fleet, span, tenantsMax, shardOf: cellsOfTenant })
-      }),
+    async getReport({ query: { seconds, tenants: tenantsMax } }) {
+      const until = Math.ceil(now() / STEP_MS) * STEP_MS
+      const span = { from: until - seconds * 1_000, until }
+      const query = { fleet, span, tenantsMax, shardOf: cellsOfTenant }
+      const report = async () => await compileReport(store, metrics, query)
+      return telemetry.isShared ? parsed(await report()) : await whileLeading(store, report)
+    },
   }
 }
 
-/** Reports go to the replica with the lease, so another one has no metrics, or old ones. */
+/** Routers report to the replica with the lease, so another one knows neither their levels nor, by itself, any metrics. */
 async function whileLeading<T>(store: Store, answer: () => Promise<T>): Promise<Parsed<T>> {
   if (store.isWriter()) return parsed(await answer())
   const why = 'routers report to the replica with the lease; ask that one'
@@ -122,6 +132,7 @@ function sloState(slos: readonly Slo[], standing: Standing | null): SloState {
       name: slo.name,
       indicator: slo.indicator,
       threshold_ms: slo.indicator === 'latency' ? slo.threshold_ms : null,
+      threshold_share: slo.indicator === 'saturation' ? slo.threshold_share : null,
       target: slo.target,
       period_seconds: periodSecondsOf(slo.period),
     })),
@@ -164,6 +175,8 @@ function standingOf(
     alert: severities.includes('page') ? 'page' : (severities[0] ?? null),
   }
 }
+
+const badShare = ({ total, good }: Counts = { total: 0, good: 0 }) => (total > 0 ? (total - good) / total : 0)
 
 function quantileMs(latencies: Latencies | undefined, quantile: number): number | null {
   const seconds = latencies ? quantileOf(latencies, LATENCY_BOUNDS_S, quantile) : Number.NaN

@@ -1,15 +1,17 @@
 /** Tenants: list, route, register, pin, unpin. */
-import { type Parsed, parsed, problem, refused } from '@cellplane/contract'
+import { type Parsed, parsed } from '@cellplane/contract'
 import type { TenantRoute } from '@cellplane/contract/api'
 import { shardOf, shardRow } from '@cellplane/core'
 import type { Observations } from '../../health/observations.ts'
 import type { Tenure } from '../../leader/tenure.ts'
 import { OVERRIDES, TENANTS } from '../../store/collections.ts'
 import { intact, type Rows, type Store, type StoreWriter } from '../../store/store.ts'
+import { recentRequests } from '../../tenants/recent-requests.ts'
 import type { TenantChanges } from '../../tenants/tenant-changes.ts'
 import { tenantRoute } from '../../tenants/tenant-route.ts'
 import type { Published } from '../../topology/published.ts'
 import type { Handlers } from '../handler.ts'
+import { nothingPublished } from '../problems.ts'
 
 export type TenantHandlersOptions = {
   store: Store
@@ -17,18 +19,20 @@ export type TenantHandlersOptions = {
   observations: Observations
   changes: TenantChanges
   tenure: () => Tenure | undefined
+  /** Ms since the epoch. */
+  now: () => number
 }
 
 export function tenantHandlers(
   options: TenantHandlersOptions,
 ): Handlers<'listTenants' | 'registerTenant' | 'getTenantRoute' | 'pinTenant' | 'unpinTenant'> {
-  const { store, published, observations, changes, tenure } = options
+  const { store, published, observations, changes, tenure, now } = options
 
   function route(tenant: string): Parsed<TenantRoute> {
     const base = published.base()
-    if (base) return parsed(tenantRoute(tenant, base, observations, published.overlay()?.overlay))
-    const why = 'no topology has been published yet; it is once enough cells are ready'
-    return refused(problem('NO_TOPOLOGY', '', why))
+    return base
+      ? parsed(tenantRoute(tenant, base, observations, published.overlay()?.overlay))
+      : nothingPublished()
   }
 
   async function change(tenant: string, run: (writer: StoreWriter) => Promise<Parsed<void>>) {
@@ -47,9 +51,12 @@ export function tenantHandlers(
       const placed = new Map(rowsOf(await store.list(OVERRIDES, page)))
       const names = [...new Set([...known.keys(), ...placed.keys()])].sort(byBytes).slice(0, limit)
       const snapshot = published.base()?.snapshot
+      const at = now()
       const tenants = names.map((tenant) => ({
         tenant,
-        ...(known.get(tenant) ?? { is_registered: false, requests: 0 }),
+        is_registered: known.get(tenant)?.is_registered ?? false,
+        requests: known.get(tenant)?.requests ?? 0,
+        recent_requests: recentRequests(known.get(tenant)?.recent, at),
         cells: snapshot
           ? shardOf(snapshot, shardRow(snapshot, tenant)).map((index) => snapshot.cells[index]!.id)
           : [],

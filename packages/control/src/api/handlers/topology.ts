@@ -1,5 +1,5 @@
 /** The topology: documents, versions, blast radius; and the fleet at a glance. */
-import { type Cell, parsed, problem, refused } from '@cellplane/contract'
+import { type Cell, parsed } from '@cellplane/contract'
 import type { FleetFile } from '@cellplane/contract/fleet-file'
 import type { Observations } from '../../health/observations.ts'
 import type { Automation } from '../../leader/automation.ts'
@@ -10,6 +10,7 @@ import type { BlastRadiusMeter } from '../../topology/blast-radius.ts'
 import { etagOf, type HeldDocument, type Published } from '../../topology/published.ts'
 import { readVersion } from '../../topology/versions.ts'
 import type { Handlers } from '../handler.ts'
+import { nothingPublished } from '../problems.ts'
 
 export type TopologyHandlersOptions = {
   fleet: FleetFile
@@ -28,11 +29,6 @@ export function topologyHandlers(
 > {
   const { fleet, store, published, observations, automation, blastRadius, whyWaiting } = options
 
-  const nothingPublished = () =>
-    refused(
-      problem('NO_TOPOLOGY', '', 'no topology has been published yet; it is once enough cells are ready'),
-    )
-
   /** Rows that cannot be read are named and the others shown: this is where a person looks first. */
   async function status() {
     const [cells, routers, hosts] = [
@@ -41,7 +37,7 @@ export function topologyHandlers(
       await store.list(HOSTS),
     ]
     const invalid = [...cells.invalid, ...routers.invalid, ...hosts.invalid].map(describeInvalidRow)
-    const { is_frozen, reason } = automation.view()
+    const held = automation.view()
     const base = published.base()
     const overlay = published.overlay()
     const wave = published.wave()
@@ -58,10 +54,7 @@ export function topologyHandlers(
         router: wave.canary,
         began_at: wave.began_at,
       },
-      automation: {
-        is_frozen: is_frozen || invalid.length > 0,
-        reason: [reason, ...invalid].filter((text) => text !== '').join('; '),
-      },
+      automation: { ...held, problems: [...new Set([...held.problems, ...invalid])] },
       cells: cells.rows
         .map(({ value: { cell } }) => cellView(cell, observations, overlay?.overlay, whyWaiting(cell)))
         .sort((a, b) => a.slot - b.slot)

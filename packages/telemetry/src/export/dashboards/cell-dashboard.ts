@@ -14,6 +14,8 @@ import {
   badRatio,
   DATA_SOURCE,
   dataSourceVariable,
+  FULL_WIDTH,
+  fullerThan,
   latencyQuantile,
   query,
   requestRate,
@@ -61,6 +63,17 @@ export function cellDashboard({ fleet }: MonitoredFleet): Dashboard {
       timeSeries('Saturation', 'Under way, and how much may be; no line without a ceiling.', 'short')
         .withTarget(query(sum(IN_FLIGHT_SERIES), 'in flight'))
         .withTarget(query(`${sum('cellplane_router_cell_in_flight_max')} < Inf`, 'ceiling')),
+    )
+    .withPanel(
+      timeSeries(
+        'Found full',
+        'Share of the requests that found the cell fuller than so much of the limit in force.',
+        'percentunit',
+        FULL_WIDTH,
+      )
+        .withTarget(query(fullerThan(0.5, own), 'half full'))
+        .withTarget(query(fullerThan(0.9, own), 'nine tenths'))
+        .withTarget(query(fullerThan(1, own), 'turned away')),
     )
     .withRow(new RowBuilder('What routers do about it'))
     .withPanel(

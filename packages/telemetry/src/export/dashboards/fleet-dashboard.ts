@@ -23,6 +23,7 @@ import {
   DATA_SOURCE,
   dataSourceVariable,
   FULL_WIDTH,
+  fullerThan,
   HALF_WIDTH,
   latencyQuantile,
   PANEL_HEIGHT,
@@ -65,6 +66,13 @@ export function fleetDashboard({ fleet }: MonitoredFleet): Dashboard {
       timeSeries('p99', 'Until answers began, by cell.', 's').withTarget(
         query(latencyQuantile(0.99, own), '{{cell}}'),
       ),
+    )
+    .withPanel(
+      timeSeries(
+        'Saturation',
+        'Share of the requests that found the cell more than nine tenths full, or were turned away by its ceilings.',
+        'percentunit',
+      ).withTarget(query(fullerThan(0.9, own), '{{cell}}')),
     )
     .withPanel(budgets(own))
     .withPanel(firing(own))

@@ -3,6 +3,7 @@
  *
  * Only panels that Grafana itself brings are used: a dashboard that first wants a plugin is no help at night.
  */
+import type { SATURATION_SHARES } from '@cellplane/contract'
 import {
   DatasourceVariableBuilder,
   FieldColorBuilder,
@@ -15,7 +16,13 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard'
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
 import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/timeseries'
-import { BAD_CODE_CLASSES, DURATIONS_SERIES, REQUESTS_SERIES } from '../../prometheus/series.ts'
+import {
+  BAD_CODE_CLASSES,
+  DURATIONS_SERIES,
+  REQUESTS_SERIES,
+  SATURATION_SERIES,
+} from '../../prometheus/series.ts'
+import { leSelector } from '../indicators.ts'
 
 /** The data source is chosen in the dashboard, so that the file fits every Grafana. */
 export const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' }
@@ -64,6 +71,12 @@ export function badRatio(selector: string): string {
 
 export function latencyQuantile(quantile: number, selector: string): string {
   return `histogram_quantile(${quantile}, sum by (cell, le) (rate(${DURATIONS_SERIES}_bucket{${selector}}[${RATE}])))`
+}
+
+/** Share of the requests that found the cell fuller than `share` of its limit; than 1: that its ceilings turned away. */
+export function fullerThan(share: (typeof SATURATION_SHARES)[number], selector: string): string {
+  const rate = (series: string) => `sum by (cell) (rate(${SATURATION_SERIES}_${series}[${RATE}]))`
+  return `1 - ${rate(`bucket{${selector},${leSelector(share)}}`)} / (${rate(`count{${selector}}`)} > 0)`
 }
 
 /** 0 healthy, 1 suspect, 2 unhealthy, 3 not known. */

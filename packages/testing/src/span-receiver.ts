@@ -15,7 +15,8 @@ export type ReceivedSpan = {
   resource: Record<string, string | undefined>
 }
 
-type Attributes = { key: string; value: { stringValue?: string; intValue?: string } }[]
+type Value = { stringValue?: string; intValue?: string; doubleValue?: number; boolValue?: boolean }
+type Attributes = { key: string; value: Value }[]
 type Body = {
   resourceSpans: {
     resource: { attributes: Attributes }
@@ -71,4 +72,4 @@ function read({ resourceSpans }: Body): ReceivedSpan[] {
 }
 
 const valuesOf = (attributes: Attributes) =>
-  Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? value.intValue]))
+  Object.fromEntries(attributes.map(({ key, value }) => [key, String(Object.values(value)[0])]))

@@ -1,0 +1,202 @@
+/**
+ * A fleet is given another shape while customers use it: every command that changes placement, in the order in which an
+ * operator would come to need them. Who notices, is what was stored found again, and did it move what was said?
+ *
+ * A cell gets more weight; traffic is evened out; a hot cell is split and merged again; a zone is left and taken back, after
+ * one with too many cells was refused. Each by the CLI: what is planned is read, and that plan applied.
+ */
+import type { TopologyBase } from '@cellplane/contract'
+import type { FleetStatus, PlacementPlan, VersionSummary } from '@cellplane/contract/api'
+import {
+  createTraffic,
+  issueTokens,
+  runLoad,
+  TENANTS,
+  type TestFleet,
+  tally,
+  waitFor,
+} from '@cellplane/testing'
+import { type Moves, movesBetween, movesInWords, type Shard, shardsOf, shareMoved } from './moves.ts'
+import { readBack } from './read-back.ts'
+
+export type Step = {
+  /** The command line, without its reason. */
+  command: string
+  /** By the plan that was read; where there is none to read, by the history. */
+  said: Moves
+  moved: Moves
+  /** Share of the requests whose tenants get another cell: by the plan, and of those that this load sent. */
+  shareSaid: number | null
+  shareMoved: number
+  /** From the command until every router had the base. */
+  tookMs: number
+}
+
+export type ReshapeResult = {
+  requests: number
+  failures: Record<string, Record<string, number>>
+  steps: Step[]
+  /** What the budget said to leaving the zone with most cells. */
+  refusal: string
+  /** Notifications that were accepted meanwhile, and what came of reading each by its id at the end. */
+  accepted: number
+  readBack: Record<string, number>
+}
+
+const ROUTED_TIMEOUT_MS = 60_000
+const CELL_TIMEOUT_MS = 60_000
+const OBSERVED_TIMEOUT_MS = 30_000
+/** Longer than all of it takes; the load is ended by then. */
+const LOAD_MS_MAX = 600_000
+const WEIGHT = 15
+
+export async function reshape(
+  fleet: TestFleet,
+  plan: { requestsPerSecond: number; seed: number },
+): Promise<ReshapeResult> {
+  const tokens = await issueTokens(fleet)
+  const traffic = createTraffic(fleet.routerUrl, tokens)
+  const over = new AbortController()
+  const requestsOf = new Map<string, number>()
+  const steps: Step[] = []
+  const change = createStepper(fleet, requestsOf, steps)
+  const load = runLoad({
+    requestsPerSecond: plan.requestsPerSecond,
+    durationMs: LOAD_MS_MAX,
+    tenants: TENANTS,
+    seed: plan.seed,
+    send(tenant, draw) {
+      requestsOf.set(tenant, (requestsOf.get(tenant) ?? 0) + 1)
+      return traffic.send(tenant, draw)
+    },
+    signal: over.signal,
+  })
+
+  let refusal: string
+  try {
+    const { zone, cells, other } = zonesOf(await fleet.status())
+    const hot = cells[0]!
+
+    await change.by(['cell', 'set', hot, '--weight', String(WEIGHT)])
+    await waitFor('traffic to be observed', OBSERVED_TIMEOUT_MS, async () => {
+      const { traffic_share: share } = await readPlan(fleet, ['rebalance'])
+      return share !== null
+    })
+    await change.byPlan(['rebalance'])
+
+    const added = await fleet.cli('cell', 'add', '--zone', zone, '--weight', '0', '--wait', '--json')
+    const { id } = JSON.parse(added) as { id: string }
+    await change.byPlan(['cell', 'split', hot, '--into', id])
+    await waitFor(`${id} to serve`, CELL_TIMEOUT_MS, () => (traffic.answersBy.get(id) ?? 0) > 0)
+    await change.byPlan(['cell', 'merge', id, '--into', hot])
+    await waitForCells(fleet, [id], 'drained')
+
+    refusal = await refusalOf(fleet, ['zone', 'evacuate', zone])
+    const left = await change.by(['zone', 'evacuate', other])
+    await waitForCells(fleet, left.cells, 'drained')
+    await change.by(['zone', 'restore', other])
+    await waitForCells(fleet, left.cells, 'active')
+  } finally {
+    over.abort()
+  }
+  const attempts = await load
+  return {
+    requests: attempts.length,
+    failures: tally(attempts.filter(({ outcome }) => outcome !== 'ok')),
+    steps,
+    refusal,
+    accepted: traffic.accepted.size,
+    readBack: await readBack(fleet.routerUrl, tokens, [...traffic.accepted.values()]),
+  }
+}
+
+/** Runs one change after the other, each when every router has the one before, and writes down what it moved. */
+function createStepper(fleet: TestFleet, requestsOf: ReadonlyMap<string, number>, steps: Step[]) {
+  const said = (args: readonly string[]) => ['cellplane', ...args].join(' ')
+  async function run(args: readonly string[], how: readonly string[], plan?: PlacementPlan) {
+    const before = await routedBase(fleet)
+    const [shardsBefore, beganAt] = [shardsOf(before), performance.now()]
+    const answer: unknown = JSON.parse(await fleet.cli(...args, ...how, '--reason', 'reshaping', '--json'))
+    const after = await routedBase(fleet, before.version + 1)
+    const tookMs = performance.now() - beganAt
+    const shardsAfter: Shard[] = shardsOf(after)
+    steps.push({
+      command: said(args),
+      said: plan?.moved ?? movesInWords(await historyOf(fleet, before.version)),
+      moved: movesBetween(shardsBefore, shardsAfter),
+      shareSaid: plan?.traffic_share ?? null,
+      shareMoved: shareMoved(requestsOf, after, shardsBefore, shardsAfter),
+      tookMs,
+    })
+    return answer as { cells: string[] }
+  }
+
+  return {
+    by: (args: readonly string[]) => run(args, []),
+    /** A plan that would move nothing is a step too: the fleet is in balance already. */
+    async byPlan(args: readonly string[]): Promise<void> {
+      await routedBase(fleet)
+      const plan = await readPlan(fleet, args)
+      if (plan.plan !== null) await run(args, ['--apply', plan.plan], plan)
+      else {
+        const nothing: Moves = { places: 0, homes: 0 }
+        steps.push({
+          ...{ command: said(args), said: plan.moved, moved: nothing },
+          ...{ shareSaid: plan.traffic_share, shareMoved: 0, tookMs: 0 },
+        })
+      }
+    },
+  }
+}
+
+async function readPlan(fleet: TestFleet, args: readonly string[]): Promise<PlacementPlan> {
+  return JSON.parse(await fleet.cli(...args, '--json')) as PlacementPlan
+}
+
+/** The newest base, once every router routes by it: not before may the next change begin. */
+function routedBase(fleet: TestFleet, versionMin = 0): Promise<TopologyBase> {
+  return waitFor(`a base from ${versionMin} on in every router`, ROUTED_TIMEOUT_MS, async () => {
+    const { base, routers } = await fleet.status()
+    const isRouted = routers.every((router) => router.base?.version === base?.version)
+    if (base === null || base.version < versionMin || !isRouted) return undefined
+    const document = await fleet.client().getBase()
+    return document.version === base.version && document
+  })
+}
+
+/** What was written down about the bases that came after this one. */
+async function historyOf(fleet: TestFleet, version: number): Promise<string> {
+  const versions = JSON.parse(await fleet.cli('topology', 'history', '--json')) as VersionSummary[]
+  return versions
+    .filter((one) => one.version > version)
+    .map(({ reason }) => reason)
+    .join('\n')
+}
+
+/** What the CLI says to a change that it is to refuse. */
+async function refusalOf(fleet: TestFleet, args: readonly string[]): Promise<string> {
+  const refused = fleet.cli(...args, '--reason', 'reshaping')
+  return await refused.then(
+    () => '',
+    (error: { stderr?: string }) => (error.stderr ?? String(error)).trim(),
+  )
+}
+
+function waitForCells(fleet: TestFleet, ids: readonly string[], state: string): Promise<boolean> {
+  return waitFor(`${ids.join(', ')} to be ${state}`, CELL_TIMEOUT_MS, async () => {
+    const { cells } = await fleet.status()
+    return ids.every((id) => cells.some((cell) => cell.id === id && cell.state === state))
+  })
+}
+
+/** The zone with most cells that take part in placement, these cells, and another zone. */
+function zonesOf({ cells }: FleetStatus): { zone: string; cells: string[]; other: string } {
+  const placed = cells.filter(({ role, state }) => role === 'serving' && state === 'active')
+  const byZone = [...Map.groupBy(placed, ({ zone }) => zone)].sort(([, a], [, b]) => b.length - a.length)
+  const [[zone, most] = [], [other] = []] = byZone
+  if (zone === undefined || most === undefined || other === undefined)
+    throw new Error(
+      `the fleet has ${byZone.length} zones with serving cells; a zone can be left where there are 2`,
+    )
+  return { zone, cells: most.map(({ id }) => id), other }
+}
