@@ -104,6 +104,19 @@ describe('the default budget', () => {
     assert.ok(checked > 100)
   })
 
+  test('allows that a fleet of three zones which grew from three cells to five loses one', () => {
+    // The zones move half as much again as the loads need: a tenth of all places, and what rounding adds to it.
+    const policy = { ...POLICY, seed: 999_999_985 }
+    const cells = ['a', 'b', 'c', 'c', 'a'].map((zone, slot) => ({ slot, weight: 10, zone }))
+    const [three, four] = [cells.slice(0, 3), cells.slice(0, 4)]
+    const table = tableOf(tableOf(tableOf(null, three, policy), four, policy), cells, policy)
+    const left = cells.slice(1)
+    const [before, after] = [baseOf(table, cells, policy), baseOf(tableOf(table, left, policy), left, policy)]
+    assert.deepEqual(checkTables(before, after, BUDGET_DEFAULTS), [])
+    const moved = measureMovement(before, after)
+    assert.ok(moved.places - moved.placesNeeded > 0.1)
+  })
+
   for (const [from, to] of [
     [1, 2],
     [2, 3],
