@@ -54,6 +54,10 @@ describe('without cells', () => {
       },
     )
   })
+  test('counts that are not whole, as a Prometheus reckons them, stay as they are where nothing was lost', () => {
+    const counts = { total: 31.84, good: 31.84 }
+    assert.deepEqual(countsWithoutCells(counts, [], SPAN), counts)
+  })
   test('what failed at the time anyway is not counted twice', () => {
     const all = incident(0, 1, {
       cellCounts: { total: 10, good: 0 },

@@ -58,7 +58,7 @@ export function availabilityOf(counts: Counts, incidents: readonly Incident[], s
  * at once, everybody fails by the one that began first: nobody's request fails twice.
  */
 export function countsWithoutCells(fleet: Counts, incidents: readonly Incident[], span: Span): Counts {
-  let good = fleet.good
+  let lost = 0
   let coveredUntil = span.from
   for (const incident of incidents.toSorted((a, b) => a.from - b.from)) {
     const { from, cellCounts, fleetCounts } = incident
@@ -69,9 +69,10 @@ export function countsWithoutCells(fleet: Counts, incidents: readonly Incident[]
     coveredUntil = Math.max(coveredUntil, end)
     const failedShare = cellCounts.total > 0 ? (cellCounts.total - cellCounts.good) / cellCounts.total : 0
     // What of the others failed at that time has failed already.
-    good -= alone * Math.max(0, fleetCounts.good - fleetCounts.total * (1 - failedShare))
+    lost += alone * Math.max(0, fleetCounts.good - fleetCounts.total * (1 - failedShare))
   }
-  return { total: fleet.total, good: Math.max(0, Math.round(good)) }
+  // Whole requests are lost; how many there were need not be whole, as a Prometheus reckons them.
+  return { total: fleet.total, good: Math.max(0, fleet.good - Math.round(lost)) }
 }
 
 /** Time of the span in which none of the incidents went on; two at once count once. */
