@@ -229,6 +229,10 @@ test('a zone is evacuated at once and restored; who drained by himself stays out
   assert.deepEqual((await zone('evacuateZone', 'a', { force: true })).body.cells, ['cell-004'])
   assert.deepEqual((await zone('restoreZone', 'a', { force: true })).body.cells, ['cell-004'])
   assert.notEqual((await fixture.cell('cell-001')).state, 'active')
+
+  await zone('evacuateZone', 'c', { force: true })
+  const tooFew = (await zone('evacuateZone', 'b', { force: true })).body.detail
+  assert.match(tooFew, /zone "b" has 2 of the 3 active cells; 1 would be left, and shards have 2/)
 })
 
 test('a cell that a tenant had by a pin stays reachable by its ids when the pin is off', async (t) => {

@@ -52,6 +52,10 @@ export function createZoneChanges(options: ZoneChangesOptions) {
     for (const stored of chosen) {
       const facts = observations.factsOf(stored.cell, cells, published.base())
       const left = facts.activeCells - (event === 'drain' ? chosen.length - 1 : 0)
+      if (event === 'drain' && left - 1 < facts.shardSize) {
+        const why = `zone "${zone}" has ${chosen.length} of the ${facts.activeCells} active cells; ${left - 1} would be left, and shards have ${facts.shardSize}; add cells in other zones first`
+        return refused(problem('CONFLICT', 'path.zone', why))
+      }
       const step = transition(stored.cell.state, event, { ...facts, activeCells: left })
       if (!step.ok) return step
       const { is_evacuated: _marked, ...rest } = stored
