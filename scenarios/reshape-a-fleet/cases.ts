@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import type { TestFleet } from '@cellplane/testing'
-import { movedAsSaid, nothingIsLost } from './claims.ts'
+import { aPlanMoved, movedAsSaid, nothingIsLost } from './claims.ts'
 import { type ReshapeResult, reshape } from './run.ts'
 
 export function testReshaping(fleet: () => TestFleet): void {
@@ -24,6 +24,7 @@ export function testReshaping(fleet: () => TestFleet): void {
       t.diagnostic(JSON.stringify(result.steps))
       assert.equal(result.steps.length, 6)
       for (const step of result.steps) assert.ok(movedAsSaid(step), JSON.stringify(step))
+      assert.ok(aPlanMoved(result), 'one of the plans that were read has something to move')
     })
 
     test('does not leave a zone that holds too many of its cells', () => {

@@ -10,6 +10,9 @@ export type Moves = { places: number; homes: number }
 /** Cells of a bucket, home first. */
 export type Shard = readonly string[]
 
+/** A part of so many requests. */
+export type Share = { share: number; of: number }
+
 /** Shards of all buckets, in the buckets' order. */
 export function shardsOf({ table, hash, shard_size: size, cells }: TopologyBase): Shard[] {
   const decoded = decodeTable(table, hash.buckets, size)
@@ -29,20 +32,20 @@ export function movesBetween(before: readonly Shard[], after: readonly Shard[]):
   }
 }
 
-/** Of all these requests, the share whose tenant has a cell in the newer base that it had not in the older one. */
+/** Of all these requests, those whose tenant has a cell in the newer base that it had not in the older one. */
 export function shareMoved(
   requestsOf: ReadonlyMap<string, number>,
   { hash }: TopologyBase,
   before: readonly Shard[],
   after: readonly Shard[],
-): number {
+): Share {
   const hasMoved = (tenant: string) => {
     const bucket = bucketOf(tenant, hash.seed, hash.buckets)
     return after[bucket]!.some((cell) => !before[bucket]!.includes(cell))
   }
   const total = [...requestsOf.values()].reduce((sum, n) => sum + n, 0)
   const moved = [...requestsOf].reduce((sum, [tenant, n]) => sum + (hasMoved(tenant) ? n : 0), 0)
-  return total === 0 ? 0 : moved / total
+  return { share: total === 0 ? 0 : moved / total, of: total }
 }
 
 /** `10923 of 131072 places move (8.3 %), 5403 of 65536 homes`, as the history words a base. */

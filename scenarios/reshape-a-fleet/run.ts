@@ -16,7 +16,15 @@ import {
   tally,
   waitFor,
 } from '@cellplane/testing'
-import { type Moves, movesBetween, movesInWords, type Shard, shardsOf, shareMoved } from './moves.ts'
+import {
+  type Moves,
+  movesBetween,
+  movesInWords,
+  type Shard,
+  type Share,
+  shardsOf,
+  shareMoved,
+} from './moves.ts'
 import { readBack } from './read-back.ts'
 
 export type Step = {
@@ -25,9 +33,10 @@ export type Step = {
   /** By the plan that was read; where there is none to read, by the history. */
   said: Moves
   moved: Moves
-  /** Share of the requests whose tenants get another cell: by the plan, and of those that this load sent. */
-  shareSaid: number | null
-  shareMoved: number
+  /** Of the requests that routers had counted, those whose tenants get another cell, by the plan; null where none says it. */
+  shareSaid: Share | null
+  /** And of those that this load has sent. */
+  shareMoved: Share
   /** From the command until every router had the base. */
   tookMs: number
 }
@@ -46,6 +55,8 @@ export type ReshapeResult = {
 const ROUTED_TIMEOUT_MS = 60_000
 const CELL_TIMEOUT_MS = 60_000
 const OBSERVED_TIMEOUT_MS = 30_000
+/** Before plans are read: their share of the traffic is of what was counted, and of less it would say little. */
+const REQUESTS_COUNTED = 500
 /** Longer than all of it takes; the load is ended by then. */
 const LOAD_MS_MAX = 600_000
 const WEIGHT = 15
@@ -78,10 +89,11 @@ export async function reshape(
     const hot = cells[0]!
 
     await change.by(['cell', 'set', hot, '--weight', String(WEIGHT)])
-    await waitFor('traffic to be observed', OBSERVED_TIMEOUT_MS, async () => {
-      const { traffic_share: share } = await readPlan(fleet, ['rebalance'])
-      return share !== null
-    })
+    await waitFor(
+      `${REQUESTS_COUNTED} requests to be counted`,
+      OBSERVED_TIMEOUT_MS,
+      async () => (await countedRequests(fleet)) >= REQUESTS_COUNTED,
+    )
     await change.byPlan(['rebalance'])
 
     const added = await fleet.cli('cell', 'add', '--zone', zone, '--weight', '0', '--wait', '--json')
@@ -112,22 +124,33 @@ export async function reshape(
 
 /** Runs one change after the other, each when every router has the one before, and writes down what it moved. */
 function createStepper(fleet: TestFleet, requestsOf: ReadonlyMap<string, number>, steps: Step[]) {
-  const said = (args: readonly string[]) => ['cellplane', ...args].join(' ')
-  async function run(args: readonly string[], how: readonly string[], plan?: PlacementPlan) {
+  function write(
+    args: readonly string[],
+    said: Moves,
+    before: readonly Shard[],
+    base: TopologyBase,
+    tookMs: number,
+    shareSaid: Share | null,
+  ): void {
+    const after = shardsOf(base)
+    steps.push({
+      command: ['cellplane', ...args].join(' '),
+      said,
+      moved: movesBetween(before, after),
+      shareSaid,
+      shareMoved: shareMoved(requestsOf, base, before, after),
+      tookMs,
+    })
+  }
+
+  async function run(args: readonly string[], how: readonly string[], read?: ReadPlan) {
     const before = await routedBase(fleet)
     const [shardsBefore, beganAt] = [shardsOf(before), performance.now()]
     const answer: unknown = JSON.parse(await fleet.cli(...args, ...how, '--reason', 'reshaping', '--json'))
     const after = await routedBase(fleet, before.version + 1)
     const tookMs = performance.now() - beganAt
-    const shardsAfter: Shard[] = shardsOf(after)
-    steps.push({
-      command: said(args),
-      said: plan?.moved ?? movesInWords(await historyOf(fleet, before.version)),
-      moved: movesBetween(shardsBefore, shardsAfter),
-      shareSaid: plan?.traffic_share ?? null,
-      shareMoved: shareMoved(requestsOf, after, shardsBefore, shardsAfter),
-      tookMs,
-    })
+    const inWords = read?.plan.moved ?? movesInWords(await historyOf(fleet, before.version))
+    write(args, inWords, shardsBefore, after, tookMs, read?.share ?? null)
     return answer as { cells: string[] }
   }
 
@@ -135,22 +158,26 @@ function createStepper(fleet: TestFleet, requestsOf: ReadonlyMap<string, number>
     by: (args: readonly string[]) => run(args, []),
     /** A plan that would move nothing is a step too: the fleet is in balance already. */
     async byPlan(args: readonly string[]): Promise<void> {
-      await routedBase(fleet)
-      const plan = await readPlan(fleet, args)
-      if (plan.plan !== null) await run(args, ['--apply', plan.plan], plan)
-      else {
-        const nothing: Moves = { places: 0, homes: 0 }
-        steps.push({
-          ...{ command: said(args), said: plan.moved, moved: nothing },
-          ...{ shareSaid: plan.traffic_share, shareMoved: 0, tookMs: 0 },
-        })
-      }
+      const before = shardsOf(await routedBase(fleet))
+      const read = await readPlan(fleet, args)
+      if (read.plan.plan !== null) await run(args, ['--apply', read.plan.plan], read)
+      else write(args, read.plan.moved, before, await routedBase(fleet), 0, read.share)
     },
   }
 }
 
-async function readPlan(fleet: TestFleet, args: readonly string[]): Promise<PlacementPlan> {
-  return JSON.parse(await fleet.cli(...args, '--json')) as PlacementPlan
+type ReadPlan = { plan: PlacementPlan; share: Share | null }
+
+async function readPlan(fleet: TestFleet, args: readonly string[]): Promise<ReadPlan> {
+  const of = await countedRequests(fleet)
+  const plan = JSON.parse(await fleet.cli(...args, '--json')) as PlacementPlan
+  return { plan, share: plan.traffic_share === null ? null : { share: plan.traffic_share, of } }
+}
+
+/** By routers, of all tenants, of late: what plans judge by. */
+async function countedRequests(fleet: TestFleet): Promise<number> {
+  const { tenants } = await fleet.client().listTenants({ query: { limit: TENANTS.length } })
+  return tenants.reduce((sum, one) => sum + one.recent_requests, 0)
 }
 
 /** The newest base, once every router routes by it: not before may the next change begin. */

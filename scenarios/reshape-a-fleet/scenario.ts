@@ -1,6 +1,6 @@
 /** `node scenarios/reshape-a-fleet/scenario.ts`: every command that changes placement, under 100 requests/s. */
 import { countAll, present, seconds } from '../present.ts'
-import { movedAsSaid, nothingIsLost } from './claims.ts'
+import { aPlanMoved, movedAsSaid, nothingIsLost } from './claims.ts'
 import { type ReshapeResult, reshape } from './run.ts'
 
 /** Of four cells two are in the first: too many to leave at once. */
@@ -19,13 +19,16 @@ await present<ReshapeResult>({
       [`\`${command}\``, seconds(tookMs)] as const,
       [`  places moved; ${said.places} were said`, moved.places] as const,
       [
-        `  of the traffic got another cell${shareSaid === null ? '' : `; ${percent(shareSaid)} was said`}`,
-        percent(shareMoved),
+        `  of the traffic got another cell${shareSaid === null ? '' : `; ${percent(shareSaid.share)} was said`}`,
+        percent(shareMoved.share),
       ] as const,
     ]),
     ['notifications accepted meanwhile', result.accepted],
     ['of them found by their ids at the end', result.readBack['200'] ?? 0],
   ],
   holds: (result) =>
-    countAll(result.failures) === 0 && result.steps.every(movedAsSaid) && nothingIsLost(result),
+    countAll(result.failures) === 0 &&
+    result.steps.every(movedAsSaid) &&
+    aPlanMoved(result) &&
+    nothingIsLost(result),
 })

@@ -5,7 +5,7 @@
  * desk. Anything that is present and wrong stops the process with every problem named: a cell that runs with half of its
  * configuration would accept requests that it cannot check.
  */
-import { CELL_ENV, type FleetKind, SLOT_NONE } from '@cellplane/contract/cell'
+import { CELL_ENV, type FleetKind, isReceiverUrl, SLOT_NONE } from '@cellplane/contract/cell'
 
 export type CellConfig = {
   fleet: string
@@ -100,9 +100,7 @@ export function cellConfigFromEnv(env: Readonly<Record<string, string | undefine
 /** The value is not repeated in the problem: a URL can hold a password, which is one of the things that are wrong with it. */
 function tracesUrlFrom(found: string | undefined, problems: string[]): string | undefined {
   if (found === undefined) return undefined
-  const url = URL.canParse(found) ? new URL(found) : undefined
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
-  if (url && isHttp && url.username === '' && url.password === '') return found
+  if (isReceiverUrl(found)) return found
   problems.push(
     `$${CELL_ENV.tracesUrl} is no http or https URL without user and password; expected one such as http://127.0.0.1:4318/v1/traces`,
   )

@@ -1,4 +1,5 @@
 /** What every command has: a summary, examples in its help, `--json`, and flags that say which fleet it is about. */
+import { isReceiverUrl } from '@cellplane/contract'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { usageFailure } from './failure.ts'
 
@@ -103,12 +104,12 @@ export function duration(value: string): number {
   throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 12h or 7d.')
 }
 
-/** For option values: where something is sent to. A password would stay in the shell's history. */
-export function receiverUrl(value: string): string {
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
-  if (url && isHttp && url.username === '' && url.password === '') return value
-  throw new InvalidArgumentError('Expected an http or https URL without user and password.')
+/** For values of `flag`: where something is sent to. An InvalidArgumentError would quote the password that is refused. */
+export function receiverUrl(flag: string): (value: string) => string {
+  return (value) => {
+    if (isReceiverUrl(value)) return value
+    throw usageFailure(`${flag} is not as expected: an http or https URL without user and password`)
+  }
 }
 
 /** For option values that may be given more than once. */

@@ -28,6 +28,12 @@ export const FIGURES_MAX = 32
 
 const documentVersion = strictObject({ epoch: versionSchema, version: versionSchema })
 
+/** Of which content: after a store was restored a version may have been given twice. Releases of before leave it out. */
+const heldDocument = strictObject({
+  ...documentVersion.entries,
+  signature: v.optional(about(text(1, 128), 'The value of its signature.')),
+})
+
 /** Requests that came before a limit, let through or not, since the last report. Limits are divided between routers by them. */
 const arrivalsSchema = v.pipe(
   strictObject({
@@ -110,8 +116,8 @@ export const routerReportSchema = v.pipe(
     router: text(1, 128),
     started_at: dateTime,
     at: dateTime,
-    base: v.nullable(documentVersion),
-    overlay: v.nullable(documentVersion),
+    base: v.nullable(heldDocument),
+    overlay: v.nullable(heldDocument),
     refused_documents: count,
     last_refusal: v.nullable(text(0, 1024)),
     cells: list(

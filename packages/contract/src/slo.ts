@@ -9,7 +9,10 @@
 import * as v from 'valibot'
 import { about, list, strictObject } from './schema/index.ts'
 
-/** What answers' durations are counted by: `DURATION_BOUNDS_MS` of core. */
+/**
+ * The bounds by which durations of answers are counted, everywhere: in routers' metrics and reports, and in what is made
+ * of them. Wide enough for a cache hit and for a report that takes half a minute.
+ */
 export const LATENCY_THRESHOLDS_MS = [
   1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000,
 ] as const

@@ -94,6 +94,8 @@ test('a Prometheus is of this machine or https once a token goes there, and only
     [{ url: 'http://prometheus.internal:9090', token_file }, 'prometheus.url'],
     [{ url: 'http://127.0.0.1.evil.example:9090', token_file }, 'prometheus.url'],
     [{ url: 'http://user:pass@127.0.0.1:9090' }, 'prometheus.url'],
+    [{ url: 'http://127.0.0.1:9090/?tenant=a' }, 'prometheus.url'],
+    [{ url: 'http://127.0.0.1:9090/#a' }, 'prometheus.url'],
     [{ url: 'http://127.0.0.1:9090', token_file: 'prometheus.token' }, 'prometheus.token_file'],
     [{ url: 'http://127.0.0.1:9090', token_file: join(folder, 'nothing') }, 'prometheus.token_file'],
     [{ url: 'http://127.0.0.1:9090', token: 'secret' }, 'prometheus.token'],
@@ -108,6 +110,29 @@ test('a Prometheus is of this machine or https once a token goes there, and only
   assert.ok(!config.ok)
   assert.match(config.problems[0]!.message, /mode 0644; expected 0600/)
   assert.doesNotMatch(JSON.stringify(config.problems), /secret-of-prometheus/)
+})
+
+test('a webhook is https or of this machine once a token goes there, and its URL has no password', async () => {
+  const token_file = join(folder, 'admin.token')
+  for (const webhook of [
+    { url: 'http://alerts.internal/cellplane?room=1' },
+    { url: 'http://127.0.0.1:9093/', token_file },
+    { url: 'https://alerts.example.com/', token_file },
+  ]) {
+    const config = await resolveControlConfig({ ...good, alert_webhooks: [webhook] })
+    assert.ok(config.ok, JSON.stringify(webhook))
+    assert.equal(config.value.alertWebhooks![0]!.url, webhook.url)
+  }
+  for (const url of [
+    'https://ops:s3cret@alerts.example.com/',
+    'http://alerts.internal/',
+    'ftp://a.example/',
+  ]) {
+    const config = await resolveControlConfig({ ...good, alert_webhooks: [{ url, token_file }] })
+    assert.ok(!config.ok)
+    assert.deepEqual(pathsOf(config.problems), ['alert_webhooks[0].url'])
+    assert.doesNotMatch(JSON.stringify(config.problems), /s3cret/)
+  }
 })
 
 test('a file that was cut off is no JSON', async () => {

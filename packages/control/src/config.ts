@@ -6,10 +6,18 @@
 import type { KeyObject } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
-import { hostIdSchema, type Parsed, type Problem, parsed, parseWith, problem } from '@cellplane/contract'
+import {
+  ALERT_WEBHOOKS_MAX,
+  hostIdSchema,
+  type Parsed,
+  type Problem,
+  parsed,
+  parseWith,
+  problem,
+} from '@cellplane/contract'
 import type { ApiRole } from '@cellplane/contract/api'
 import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
-import { about, httpUrl, int, list, strictObject, text } from '@cellplane/contract/schema'
+import { about, int, list, receiverUrl, strictObject, text } from '@cellplane/contract/schema'
 import * as v from 'valibot'
 import { checkS3Config, type S3Config, s3ConfigSchema } from './object-store/s3-config.ts'
 import {
@@ -17,6 +25,7 @@ import {
   type PrometheusConfig,
   prometheusConfigSchema,
 } from './telemetry/prometheus-config.ts'
+import { checkTokenTransport } from './telemetry/token-transport.ts'
 import type { Webhook } from './telemetry/webhooks.ts'
 import { type KeyFiles, readKeys, type SigningKey } from './topology/signing-keys.ts'
 
@@ -106,8 +115,8 @@ export const controlConfigSchema = strictObject({
   ),
   alert_webhooks: v.optional(
     about(
-      list(strictObject({ url: httpUrl, token_file: v.optional(pathSchema) }), 0, 4),
-      'Who is told of each cell’s alerts, in the form of Alertmanager’s webhooks.',
+      list(strictObject({ url: receiverUrl, token_file: v.optional(pathSchema) }), 0, ALERT_WEBHOOKS_MAX),
+      'Who is told of each cell’s alerts, in the form of Alertmanager’s webhooks. With a token, the URL is https or of this machine.',
     ),
     [],
   ),
@@ -179,8 +188,9 @@ export async function resolveControlConfig(input: unknown): Promise<Parsed<Contr
   }
   const alertWebhooks: Webhook[] = []
   for (const [i, { url, token_file: file }] of config.alert_webhooks.entries()) {
-    const token =
-      file === undefined ? undefined : collect(await readSecret(file, `alert_webhooks[${i}].token_file`))
+    const path = `alert_webhooks[${i}]`
+    const token = file === undefined ? undefined : collect(await readSecret(file, `${path}.token_file`))
+    if (file !== undefined) collect(checkTokenTransport(url, `${path}.url`))
     alertWebhooks.push({ url, token })
   }
   if (problems.length > 0 || !fleet || !keys || !routerKey) return { ok: false, problems }

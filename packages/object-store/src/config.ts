@@ -4,12 +4,12 @@
  * configuration and few of them sign requests.
  */
 import { isAbsolute } from 'node:path'
-import { about, httpUrl, strictObject, text } from '@cellplane/contract/schema'
+import { about, receiverBaseUrl, strictObject, text } from '@cellplane/contract/schema'
 import * as v from 'valibot'
 
 export const storeLocationSchema = strictObject({
   endpoint: about(
-    httpUrl,
+    receiverBaseUrl,
     'The store, for example https://s3.eu-central-1.amazonaws.com. The bucket is named in the path.',
   ),
   bucket: v.pipe(

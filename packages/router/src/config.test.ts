@@ -4,15 +4,19 @@ import { parseRouterConfig } from './config.ts'
 
 const BUCKET = { endpoint: 'https://s3.example.com', bucket: 'topologies' }
 
-/** What is wrong with a configuration that has this section, as `path message`; else the section as it was read. */
-function topology(section: object) {
+function parse(section: object) {
   const address = { host: '127.0.0.1', port: 0 }
-  const config = parseRouterConfig(
+  return parseRouterConfig(
     JSON.stringify({
       ...{ router: 'router-1', fleet: 'shop', listen: address, admin: address, state_dir: '/s', jwks: null },
-      ...{ router_key_file: '/k', topology: { trusted_keys_file: '/t', ...section } },
+      ...{ router_key_file: '/k', topology: { trusted_keys_file: '/t', s3: BUCKET }, ...section },
     }),
   )
+}
+
+/** What is wrong with a configuration that has this section, as `path message`; else the section as it was read. */
+function topology(section: object) {
+  const config = parse({ topology: { trusted_keys_file: '/t', ...section } })
   return config.ok ? config.value.topology : config.problems.map(({ path, message }) => `${path} ${message}`)
 }
 
@@ -46,5 +50,30 @@ test('a section that names no source, half of one, or no place for an object sto
     [{ ...BUCKET, secret: 'x' }, 'secret'],
   ] as const) {
     assert.match(String(topology({ s3 })), new RegExp(`topology\\.s3\\.${path} `))
+  }
+})
+
+test('spans go to a URL without a password, and what was found is not shown', () => {
+  const receiver = 'http://127.0.0.1:4318/v1/traces'
+  const config = parse({ traces: { otlp_url: receiver } })
+  assert.ok(config.ok)
+  assert.deepEqual(config.value.traces, { otlp_url: receiver, sample_share: 0.01 })
+  const refused = parse({ traces: { otlp_url: 'https://ops:s3cret@traces.example.com/v1/traces' } })
+  assert.ok(!refused.ok)
+  assert.deepEqual(
+    refused.problems.map(({ path }) => path),
+    ['traces.otlp_url'],
+  )
+  assert.doesNotMatch(JSON.stringify(refused.problems), /s3cret/)
+})
+
+test('neither place that documents come from has a password in its URL, and what was found is not shown', () => {
+  const url = 'https://ops:s3cret@topology.example.com'
+  for (const topology of [{ s3: { ...BUCKET, endpoint: url } }, { url, token_file: '/token' }]) {
+    const refused = parse({ topology: { trusted_keys_file: '/t', ...topology } })
+    assert.ok(!refused.ok)
+    assert.match(refused.problems[0]!.path, /^topology\.(s3\.endpoint|url)$/)
+    assert.match(refused.problems[0]!.message, /without user, password, query and fragment/)
+    assert.doesNotMatch(JSON.stringify(refused.problems), /s3cret/)
   }
 })

@@ -13,8 +13,19 @@ import {
   problem,
   refused,
   TOPOLOGY_BYTES_MAX,
+  tracesSchema,
 } from '@cellplane/contract'
-import { about, between, httpUrl, int, list, strictObject, text, union } from '@cellplane/contract/schema'
+import {
+  about,
+  between,
+  httpUrl,
+  int,
+  list,
+  receiverBaseUrl,
+  strictObject,
+  text,
+  union,
+} from '@cellplane/contract/schema'
 import { credentialsFileSchema, storeLocationSchema } from '@cellplane/object-store/config'
 import * as v from 'valibot'
 import { MIN_VERSIONS, MODERN_CIPHERS } from './tls/modern.ts'
@@ -204,7 +215,10 @@ const limitsSchema = strictObject({
     5_000,
   ),
   held_requests_max: v.optional(
-    about(int(0, 100_000), 'Requests that wait for such a switch in this process.'),
+    about(
+      int(0, 100_000),
+      'Requests that wait in this process, for such a switch or for a base that is under way.',
+    ),
     2_000,
   ),
   held_requests_per_tenant_max: v.optional(
@@ -242,20 +256,6 @@ const accessLogSchema = strictObject({
   ),
 })
 
-const tracesSchema = strictObject({
-  otlp_url: about(
-    httpUrl,
-    'Where spans go, the whole URL: http://127.0.0.1:4318/v1/traces. OTLP over HTTP, as JSON.',
-  ),
-  sample_share: v.optional(
-    about(
-      between(0, 1),
-      'Of the traces that begin here. A client’s own are kept as it says, and failures always.',
-    ),
-    0.01,
-  ),
-})
-
 const objectStoreSchema = strictObject({
   ...storeLocationSchema.entries,
   credentials_file: v.optional(
@@ -280,7 +280,7 @@ const objectStoreSchema = strictObject({
 const topologySchema = v.pipe(
   strictObject({
     url: v.optional(
-      about(httpUrl, 'The control plane. Without it the topology comes from the object store alone.'),
+      about(receiverBaseUrl, 'The control plane. Without it the topology comes from the object store alone.'),
     ),
     token_file: v.optional(path),
     trusted_keys_file: about(path, 'JWK set of the keys that sign the topology.'),

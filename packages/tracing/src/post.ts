@@ -14,7 +14,9 @@ const ANSWER_BYTES_MAX = 16 * 1024
 export function postJson(url: string, body: string, signal: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    let isAnswered = false
     const sent = moduleFor(url).request(url, { method: 'POST', headers, signal }, (answer) => {
+      isAnswered = true
       let bytes = 0
       answer.on('data', (part: Buffer) => {
         bytes += part.length
@@ -25,8 +27,10 @@ export function postJson(url: string, body: string, signal: AbortSignal): Promis
       answer.on('close', () => resolve(answer.statusCode ?? 0))
     })
     sent.on('error', reject)
-    // An answer that is none, as 101 without an upgrade being asked for, destroys the request and is told in no other way.
-    sent.on('close', () => reject(new Error('the connection was closed without an answer')))
+    // A 101 that nobody asked for destroys the request, with neither an answer nor an error.
+    sent.on('close', () => {
+      if (!isAnswered) reject(new Error('the connection was closed without an answer'))
+    })
     sent.end(body)
   })
 }

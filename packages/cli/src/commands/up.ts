@@ -41,8 +41,12 @@ export function upCommand(): Command {
       duration,
     )
     .optionsGroup('Observability, instead of what the fleet file says:')
-    .option('--traces <url>', 'send spans of every request there (OTLP over HTTP)', receiverUrl)
-    .option('--alert-webhook <url>', 'tell of alerts there, as Alertmanager does', receiverUrl)
+    .option('--traces <url>', 'send spans of every request there (OTLP over HTTP)', receiverUrl('--traces'))
+    .option(
+      '--alert-webhook <url>',
+      'tell of alerts there, as Alertmanager does',
+      receiverUrl('--alert-webhook'),
+    )
     .optionsGroup('Ports:')
     .option('--router-port <port>', 'where requests go', port, 7480)
     .option('--routers <n>', 'router processes, all on that port', wholeNumber(1, 16), 2)

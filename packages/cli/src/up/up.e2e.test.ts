@@ -4,9 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -53,6 +55,10 @@ const skip = service ? false : 'neither /usr/bin/python3 nor /usr/bin/perl is in
 
 /** What callers send and nobody is to write down. */
 const PLANTED = { authorization: 'Bearer planted-bearer-5f1c', cookie: 'session=planted-cookie-9a2e' }
+/** What the fleet file names a file of, and what nobody is to write into a URL. */
+const PROMETHEUS_TOKEN = 'planted-prometheus-71d0'
+const WEBHOOK_TOKEN = 'planted-webhook-33ab'
+const URL_PASSWORD = 'planted-password-c04e'
 
 type Ended = { status: number | null; output: string }
 
@@ -151,7 +157,47 @@ async function leakedSecrets({ stateDir }: Project): Promise<string[]> {
   const kept = await texts((path) => /^keys\/(?!.*jwks)|\.secret$/.test(path))
   const lines = kept.flatMap((text) => text.split('\n')).filter((line) => !/^$|-----/.test(line))
   assert.ok(lines.length >= 8, `${lines.length} secrets to look for`)
-  return [...lines, 'planted-bearer-5f1c', 'planted-cookie-9a2e'].filter((secret) => logs.includes(secret))
+  const planted = [
+    'planted-bearer-5f1c',
+    'planted-cookie-9a2e',
+    PROMETHEUS_TOKEN,
+    WEBHOOK_TOKEN,
+    URL_PASSWORD,
+  ]
+  return [...lines, ...planted].filter((secret) => logs.includes(secret))
+}
+
+/**
+ * Has the fleet ask a Prometheus and tell a webhook, with a token each. Both are there, and of no use: the one knows nothing
+ * but that cell-001 fails, and the other takes nothing. Returns the tokens that came.
+ */
+async function plantReceivers(t: TestContext, { folder }: Project): Promise<Set<string | undefined>> {
+  const tokens = new Set<string | undefined>()
+  const server = createHttpServer((request, response) => {
+    tokens.add(request.headers.authorization)
+    const counted = (of: string) => ({ metric: { cell: 'cell-001', of }, value: [0, '1000'] })
+    const data = { resultType: 'vector', result: [counted('all'), counted('bad')] }
+    response.writeHead(request.url === '/api/v1/query' ? 200 : 500)
+    response.end(JSON.stringify({ status: 'success', data }))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await writeFile(join(folder, 'prometheus.token'), PROMETHEUS_TOKEN, { mode: 0o600 })
+  await writeFile(join(folder, 'alerts.token'), WEBHOOK_TOKEN, { mode: 0o600 })
+  await appendFile(
+    join(folder, 'cellplane.yaml'),
+    `
+observability:
+  metrics: prometheus
+  prometheus: { url: "${url}", token_file: prometheus.token }
+  alert_webhooks: [{ url: "${url}/alerts", token_file: alerts.token }]
+`,
+  )
+  return tokens
 }
 
 /** Fails with what is left running after a while. */
@@ -223,6 +269,7 @@ test('an `up` that is killed takes everything with it; the next one finds its da
   skip,
 }, async (t) => {
   const project = await makeProject(t)
+  const tokens = await plantReceivers(t, project)
   const first = await project.up()
   const before = (await project.run('topology', 'show', '--json')).output
   first.child.kill('SIGKILL')
@@ -236,6 +283,8 @@ test('an `up` that is killed takes everything with it; the next one finds its da
   assert.equal(JSON.parse((await project.elsewhere('status', '--json')).output).fleet, 'shop')
   const third = await project.run('up', '--detach', ...project.flags)
   assert.match(third.output, /runs already \(pid \d+\)/)
+  await waitFor('both tokens to be used', START_MAX_MS, () => tokens.size >= 2)
+  assert.deepEqual([...tokens].sort(), [`Bearer ${PROMETHEUS_TOKEN}`, `Bearer ${WEBHOOK_TOKEN}`])
 
   // The agent and `up` die together: cells have no one left who would end them.
   signalAll([project.recordedPid('up'), project.recordedPid('agent')], 'SIGKILL')
@@ -245,6 +294,7 @@ test('an `up` that is killed takes everything with it; the next one finds its da
   assert.match(down.output, /ended what was left running/)
   assert.deepEqual(processesMentioning(project.folder), [])
   assert.match((await project.run('down')).output, /nothing runs/)
+  assert.deepEqual(await leakedSecrets(project), [], 'no log has a secret')
 })
 
 test('what cannot start says why, leaves nothing running, and does not fail the next start', {
@@ -253,6 +303,18 @@ test('what cannot start says why, leaves nothing running, and does not fail the 
   const project = await makeProject(t)
   const squatter = createServer()
   await new Promise<void>((resolve) => squatter.listen(project.ports.router, '127.0.0.1', resolve))
+  const url = `https://ops:${URL_PASSWORD}@traces.example/v1/traces`
+  const refused = await project.run('up', '--traces', url, ...project.flags)
+  assert.equal(refused.status, 2, refused.output)
+  assert.match(refused.output, /--traces is not as expected: an http or https URL without user and password/)
+  assert.ok(!refused.output.includes(URL_PASSWORD), refused.output)
+  const file = join(project.folder, 'cellplane.yaml')
+  const asInitWroteIt = await readFile(file, 'utf8')
+  await appendFile(file, `\nobservability: { traces: { otlp_url: "${url}" } }\n`)
+  const declared = await project.run('up', ...project.flags)
+  assert.match(declared.output, /otlp_url.*without user and password/)
+  assert.ok(!declared.output.includes(URL_PASSWORD), declared.output)
+  await writeFile(file, asInitWroteIt)
   const taken = await project.run('up', ...project.flags)
   assert.equal(taken.status, 1)
   assert.match(taken.output, new RegExp(`port ${project.ports.router}, for the routers, is taken`))

@@ -21,10 +21,10 @@ import {
   keyByRule,
   matchRoute,
   namedKey,
-  overlayMisfits,
   pickTarget,
   quarantinedTenants,
   reachOf,
+  refit,
   rowGeneration,
   rowOf,
   type Snapshot,
@@ -119,15 +119,17 @@ export function createDirectView(fleet: string, keys: TrustedKeys, random = Math
   return {
     /**
      * A document as text. Refused ones change nothing. The value is what is wrong with the overlay that was held before, now that
-     * the base that it names is here: its marks for cells that nobody has stay without effect.
+     * the base that it names is here: none of its marks is followed any more.
      */
     accept(kind: DocumentKind, text: string): Parsed<Problem[]> {
       if (kind === 'base') {
         const base = acceptBase(view?.snapshot.base ?? null, text, keys, fleet)
         if (!base.ok) return base
+        const held = refit(overlay, base.value.snapshot)
+        overlay = held.overlay
         refresh(base.value.snapshot)
         for (const wake of waiting) wake()
-        return parsed(overlay ? overlayMisfits(overlay, base.value.snapshot) : [])
+        return parsed(held.misfits)
       }
       if (view) {
         const marks = acceptOverlay(overlay, text, keys, fleet, view.snapshot)

@@ -13,7 +13,7 @@ import {
   routerReportSchema,
 } from '../reports.ts'
 import { routerSharesSchema } from '../router-shares.ts'
-import { about, between, int, list, object, strictObject, text } from '../schema/index.ts'
+import { about, between, int, list, object, rule, strictObject, text } from '../schema/index.ts'
 import { topologyBaseSchema, versionSchema } from '../topology/base.ts'
 import { topologyOverlaySchema } from '../topology/overlay.ts'
 import {
@@ -90,8 +90,15 @@ const zoneParam = strictObject({ zone: zoneSchema })
 const tenantParam = strictObject({ tenant: tenantIdSchema })
 const hostParam = strictObject({ host: hostIdSchema })
 
-/** Every change says why; it lands in the audit trail. */
-const reason = text(1, 512)
+/** Every change says why; it lands in the audit trail. A database and its tools read text: NUL and half a character are none. */
+const reason = v.pipe(
+  text(1, 512),
+  rule('INVALID_FORMAT', (why) =>
+    why.isWellFormed() && !why.includes('\0')
+      ? undefined
+      : 'it holds a NUL or half of a surrogate pair; text is expected',
+  ),
+)
 
 /** With it a change over the blast-radius budget is made all the same. It is a permission of its own. */
 const force = v.optional(about(v.boolean(), 'Although it exceeds the blast-radius budget.'), false)

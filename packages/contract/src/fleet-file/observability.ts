@@ -6,7 +6,7 @@
  */
 import * as v from 'valibot'
 import { type Problem, problem } from '../problem.ts'
-import { about, between, list, receiverUrl, strictObject, text } from '../schema/index.ts'
+import { about, between, list, receiverBaseUrl, receiverUrl, strictObject, text } from '../schema/index.ts'
 
 const tokenFile = v.optional(
   about(text(1, 1024), 'A bearer token, on one line. The path is relative to the fleet file.'),
@@ -14,7 +14,7 @@ const tokenFile = v.optional(
 
 const prometheusSchema = strictObject({
   url: about(
-    receiverUrl,
+    receiverBaseUrl,
     'A Prometheus that scrapes this fleet, or what answers as one: http://127.0.0.1:9090.',
   ),
   token_file: tokenFile,

@@ -2,6 +2,7 @@
  * Texts and numbers that many fields share. Limits stand in the schema, so that the printed JSON Schema has them too.
  */
 import * as v from 'valibot'
+import { isHttpUrl, isReceiverUrl } from '../receiver-url.ts'
 import { issueOf } from './issue.ts'
 
 const string = v.string()
@@ -61,21 +62,23 @@ export function rule<T>(
 /** A URL of the web, as it is given: nothing is trimmed, completed or escaped. */
 export const httpUrl = v.pipe(
   string,
-  rule('INVALID_FORMAT', (url) =>
-    /^https?:\/\/[^\s]+$/i.test(url) && URL.canParse(url) ? undefined : 'an http or https URL is expected',
-  ),
+  rule('INVALID_FORMAT', (url) => (isHttpUrl(url) ? undefined : 'an http or https URL is expected')),
   v.metadata({ format: 'uri' }),
 )
 
-/**
- * A URL that something is sent to. A user and a password in it would be shown wherever configuration is, so they are
- * refused; what was found is not repeated, for the same reason.
- */
+/** A URL that something is sent to. What was found is not repeated: it may hold a password. */
 export const receiverUrl = v.pipe(
   string,
+  v.check(isReceiverUrl, 'expected an http or https URL without user and password'),
+  v.metadata({ format: 'uri' }),
+)
+
+/** The same, that paths are put after. */
+export const receiverBaseUrl = v.pipe(
+  string,
   v.check(
-    (url) => v.is(httpUrl, url) && new URL(url).username === '' && new URL(url).password === '',
-    'expected an http or https URL without user and password',
+    (url) => isReceiverUrl(url) && !/[?#]/.test(url),
+    'expected an http or https URL without user, password, query and fragment',
   ),
   v.metadata({ format: 'uri' }),
 )

@@ -33,6 +33,16 @@ test('counts what grew since a router’s report before, and nothing of its firs
   assert.equal(evidence.windowOf(4, NOW + 1000).attempts, 0, 'of other cells it says nothing')
 })
 
+test('what grew while a router was not heard for more than a minute is no evidence of now', () => {
+  const evidence = createRouterEvidence()
+  evidence.record(report({ requests: 1000 }), NOW)
+  evidence.record(report({ requests: 9000, errors: 8000 }), NOW + 3_600_000)
+  assert.equal(evidence.windowOf(SLOT, NOW + 3_600_000).attempts, 0)
+  evidence.record(report({ requests: 9010, errors: 8001 }), NOW + 3_601_000)
+  const { attempts, errors } = evidence.windowOf(SLOT, NOW + 3_601_000)
+  assert.deepEqual([attempts, errors], [10, 1])
+})
+
 test('counts a router that was restarted from zero, and a counter that shrank not at all', () => {
   const evidence = createRouterEvidence()
   evidence.record(report({ requests: 1000 }), NOW)

@@ -16,8 +16,8 @@ import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
 import { monotonicNow } from '../clock.ts'
 import { applyPlacementPlan, undoPlacementPlan } from '../placement/stored-plan.ts'
-import { ROUTER_SILENT_AFTER_MS, type RouterReports } from '../routers/router-reports.ts'
-import { CELLS, HALT_KEY, HALTS, ROUTERS, type StoredCell, WAVE_KEY, WAVES } from '../store/collections.ts'
+import type { RouterReports } from '../routers/router-reports.ts'
+import { CELLS, HALT_KEY, HALTS, type StoredCell, WAVE_KEY, WAVES } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
 import type { BasePlanner } from '../topology/base-planner.ts'
 import type { ForcibleCause } from '../topology/force-grant.ts'
@@ -30,9 +30,6 @@ import { HeldBack } from './automation.ts'
 
 /** The base is planned anew when something changed, or after this: planning costs a second at 1,000 cells. */
 const BASE_REVIEW_MS = 30_000
-
-/** A router that reported this shortly before the tenure began is expected to report again. */
-const ROUTERS_EXPECTED_MS = 60_000
 
 export type BaseReconcilerOptions = {
   store: Store
@@ -58,8 +55,6 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
   const { store, planner, published, publisher, routers, fleet, now } = options
   const watchMs = fleet.topology.watch_seconds * 1000
   const rollout = createRollout({ store, published, routers, watchMs })
-  const beganAt = monotonicNow()
-  let expected: Set<string> | undefined
   /** What the last base was planned of, when, and why it could not be published. */
   let planned = { change: -1, of: '', epoch: 0, at: 0, refusal: [] as Problem[] }
   const requests = new Set<(epoch: number) => Promise<void>>()
@@ -97,17 +92,6 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
       now(),
     )
     if (!taken.ok) throw new Error(`${why}, but that failed: ${formatProblems(taken.problems)}`)
-  }
-
-  /** A tenure that has just begun has heard of few routers: a base that went to all for that would miss its wave. */
-  async function areRoutersKnown(): Promise<boolean> {
-    if (!published.base() || watchMs === 0 || monotonicNow() - beganAt > ROUTER_SILENT_AFTER_MS) return true
-    expected ??= new Set(
-      (await store.list(ROUTERS)).rows
-        .filter(({ value }) => now() - Date.parse(value.last_report_at) < ROUTERS_EXPECTED_MS)
-        .map(({ key }) => key),
-    )
-    return expected.isSubsetOf(new Set(routers.seen().keys()))
   }
 
   /** Why no base can be published on request at the moment. */
@@ -186,7 +170,6 @@ export function createBaseReconciler(options: BaseReconcilerOptions) {
       // These last until a base is out: one that was refused would be planned by every run, for the same refusal.
       (planned.refusal.length === 0 && (somethingFormerExpires() || isSignedByFormerKey()))
     if (!isDue) return
-    if (!(await areRoutersKnown())) return
     const base = await publisher.publishBase(epoch, now(), rollout.begin)
     planned = { change, of, epoch, at: monotonicNow(), refusal: base.ok ? [] : base.problems }
   }

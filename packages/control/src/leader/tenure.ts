@@ -16,7 +16,7 @@
  * Every step looks at the whole state and not at what changed, so each is safe to repeat, and a step that failed is
  * tried again by the next run. A step that fails does not keep the later ones from theirs.
  */
-import { formatProblems, type HostOrder, type Parsed } from '@cellplane/contract'
+import { formatProblems, type Parsed } from '@cellplane/contract'
 import type { AppliedPlacement, Rollback } from '@cellplane/contract/api'
 import { compileOverlay, TOPOLOGY_TTL_SECONDS } from '@cellplane/core'
 import { AUTOMATION, recordChange } from '../audit/audit.ts'
@@ -25,37 +25,35 @@ import { monotonicNow } from '../clock.ts'
 import type { ControlConfig } from '../config.ts'
 import { createHealthMarks } from '../health/health-marks.ts'
 import type { Observations } from '../health/observations.ts'
-import { planOrder } from '../hosts/order.ts'
 import { isSameEntries, overlayEntries } from '../quarantine/overlay-entries.ts'
 import { createTenantQuarantines } from '../quarantine/tenant-quarantines.ts'
 import { planDeclarations } from '../registry/declare.ts'
 import { forgetSilent } from '../routers/forget-silent.ts'
-import { CELLS, HOSTS, ORDERS, ROUTERS, type StoredCell } from '../store/collections.ts'
-import { intact, NotLeader, type Store, StoreRowInvalid, StoreUnavailable } from '../store/store.ts'
+import { CELLS, HOSTS, ROUTERS, type StoredCell } from '../store/collections.ts'
+import { intact, NotLeader, type Store, StoreUnavailable } from '../store/store.ts'
 import type { ObservedTenants } from '../tenants/observed-tenants.ts'
 import type { BasePlanner } from '../topology/base-planner.ts'
 import type { ForcibleCause } from '../topology/force-grant.ts'
-import { beginEpoch, describeForgotten, findForgotten, type HeldElsewhere } from '../topology/older-store.ts'
 import { isSameMarks } from '../topology/plan-overlay.ts'
 import type { Published } from '../topology/published.ts'
 import type { PublishedFiles } from '../topology/published-files.ts'
 import type { Publisher } from '../topology/publisher.ts'
 import { recoverTopology } from '../topology/recover.ts'
 import { type Automation, HeldBack } from './automation.ts'
+import { createEpochClaims } from './epoch-claims.ts'
 import { startLoop } from './loop.ts'
+import { createPublishGate } from './publish-gate.ts'
 import { type BaseRequest, createBaseReconciler } from './reconcile-bases.ts'
 import type { CellReconciler } from './reconcile-cells.ts'
+import { createOrderReconciler } from './reconcile-orders.ts'
 
 /** An overlay that says nothing new still says that the control plane lives. Two chances within the time that marks count for. */
 const OVERLAY_HEARTBEAT_MS = (TOPOLOGY_TTL_SECONDS * 1000) / 2
 
-/** Reports come once a second: whoever runs has been heard by then. */
-const ROUTERS_HEARD_MS = 2_500
-
 /** Who is to be forgotten was silent for a day; an hour more or less is nothing, and to look is to read every row. */
 const FORGET_EVERY_MS = 3_600_000
 
-/** How long an answer waits for a change that cannot be published before a wave is over. */
+/** How long an answer waits for a change that cannot be published before routers are heard, or before a wave is over. */
 const SETTLE_MS_MAX = 15_000
 
 export type TenureParts = {
@@ -96,15 +94,17 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     ...{ store, planner, published, publisher, fleet, now },
     routers: observations.routers,
   })
-  const beganAt = monotonicNow()
+  const gate = createPublishGate({ store, published, routers: observations.routers, now })
   let epoch: number | undefined
-  let knewRouters = false
   let cells: StoredCell[] = []
   /** Counts changes by the API. */
   let changes = 0
   let reportsSavedAt = Number.NEGATIVE_INFINITY
   let forgotAt = Number.NEGATIVE_INFINITY
-  const orders = new Map<string, HostOrder>()
+  const orders = createOrderReconciler({ store, fleet, directory: config.directory, ordersChanged })
+  const claims = createEpochClaims({
+    ...{ store, published, observations, orders: orders.orders, fleet: fleet.fleet, now },
+  })
 
   const quarantines = createTenantQuarantines({
     store,
@@ -127,7 +127,6 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       now: now(),
     })
     healthMarks.inherit(published.overlay())
-    knewRouters = (await store.count(ROUTERS)) > 0
     await store.write(async (writer) => {
       const registered = intact(await writer.list(CELLS))
       for (const { action, stored } of planDeclarations(fleet, registered, config.defaultHost, now())) {
@@ -144,37 +143,14 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     return recovered
   }
 
-  function* heldElsewhere(): Iterable<HeldElsewhere> {
-    const known = { base: published.base() ?? undefined, overlay: published.overlay() ?? undefined }
-    for (const { router, base, overlay } of observations.routers.held()) {
-      const who = `router "${router}"`
-      if (base) yield { who, kind: 'base', held: base, known: known.base }
-      if (overlay) yield { who, kind: 'overlay', held: overlay, known: known.overlay }
-    }
-    for (const { host, order } of observations.hosts.obeyed()) {
-      const current = orders.get(host)
-      if (order && current) yield { who: `host "${host}"`, kind: 'order', held: order, known: current }
-    }
-  }
-
   async function reconcileEpoch(): Promise<void> {
     epoch ??= await begin()
-    const forgotten = findForgotten(heldElsewhere())
-    // What is of an older epoch than this one is refused by nobody any more, whatever its version.
-    if (!forgotten || forgotten.held.epoch < epoch) return
-    const next = forgotten.held.epoch + 1
-    const reason = describeForgotten(forgotten)
-    await store.write((writer) => beginEpoch(writer, { fleet: fleet.fleet, epoch: next, reason, now: now() }))
-    epoch = next
+    await gate.look(epoch)
+    epoch = await claims.follow(epoch)
   }
 
-  /** Not before routers had the time to say what they have, which the store may have forgotten; unless it knew of none. */
-  function mayPublish(): boolean {
-    const base = published.base()
-    if (monotonicNow() - beganAt > ROUTERS_HEARD_MS || base === null) return true
-    // A store that was found to be an older copy does not know its routers either.
-    return base.epoch === epoch && !knewRouters
-  }
+  /** Why nothing is published although the epoch is known: routers may have what the store has forgotten. */
+  const isGateShut = (): boolean => epoch !== undefined && !gate.isOpen()
 
   async function reconcileCells(): Promise<void> {
     if (epoch === undefined) return
@@ -183,12 +159,12 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   }
 
   async function reconcileBase(): Promise<void> {
-    if (epoch !== undefined && mayPublish()) await bases.run(cells, changes, epoch)
+    if (epoch !== undefined && gate.isOpen()) await bases.run(cells, changes, epoch)
   }
 
   async function reconcileOverlay(): Promise<void> {
     const base = published.base()
-    if (!base || epoch === undefined || !mayPublish()) return
+    if (!base || epoch === undefined || !gate.isOpen()) return
     const current = published.overlay()
     const marks = current?.overlay.unhealthy ?? []
     const registry = cells.map((stored) => stored.cell)
@@ -218,28 +194,7 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   }
 
   async function reconcileOrders(): Promise<void> {
-    if (epoch === undefined) return
-    const invalid: string[] = []
-    for (const host of new Set(cells.map(({ cell }) => cell.host))) {
-      try {
-        await reconcileOrder(host, epoch)
-      } catch (error) {
-        // A row that cannot be read holds up its own host, not the ones after it.
-        if (!(error instanceof StoreRowInvalid)) throw error
-        invalid.push(error.message)
-      }
-    }
-    if (invalid.length > 0) throw new Error(invalid.join('; '))
-  }
-
-  async function reconcileOrder(host: string, inEpoch: number): Promise<void> {
-    const current = orders.get(host) ?? (await store.get(ORDERS, host))
-    const order = planOrder({ host, fleet, directory: config.directory, cells, epoch: inEpoch, current })
-    if (order !== current) {
-      await store.write((writer) => writer.put(ORDERS, host, order))
-      ordersChanged.ring()
-    }
-    orders.set(host, order)
+    if (epoch !== undefined) await orders.run(cells, epoch)
   }
 
   async function saveReports(): Promise<void> {
@@ -285,9 +240,21 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
     },
   })
 
+  /** Goes on with `isPending` after a whole run, for as long as something keeps changes from being published that ends by itself. */
+  async function settleWhile(isPending: () => boolean): Promise<void> {
+    const deadline = monotonicNow() + SETTLE_MS_MAX
+    await loop.settle()
+    while (isPending() && (isGateShut() || bases.isInWave()) && !signal.aborted) {
+      const left = deadline - monotonicNow()
+      if (left <= 0) return
+      await (isGateShut() ? gate.opened : published.changed).wait(left, signal)
+      await loop.settle()
+    }
+  }
+
   /** A request without an answer is withdrawn first: what is told to have failed must not be done later. */
   async function answered<T>(request: BaseRequest<T>, what: string): Promise<Parsed<T>> {
-    await loop.settle()
+    await settleWhile(() => isGateShut() && !request.answer && !request.error)
     request.withdraw()
     if (request.answer) return request.answer
     if (request.error) throw request.error
@@ -295,7 +262,9 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
       throw new NotLeader(`the lease went to another replica before ${what} was taken up; ask that one`)
     }
     const { reason, problems } = automation.view()
-    const why = [...problems, reason].filter((text) => text !== '').join('; ') || 'the step before it failed'
+    const gateShut = isGateShut() ? 'routers are waited for, to report what they have' : ''
+    const told = [...problems, reason, gateShut].filter((text) => text !== '')
+    const why = told.join('; ') || 'the step before it failed'
     throw new StoreUnavailable(
       `${what} was not taken up, and will not be: ${why}; ask again once that is over`,
     )
@@ -304,22 +273,15 @@ export function startTenure(parts: TenureParts, signal: AbortSignal) {
   return {
     /** Something was seen: look at it now rather than within the second. */
     wake: loop.wake,
-    /** A router said what became of it: while a base is watched, that is what the next step waits for. */
+    /** A router said what became of it: while a base is watched, or none may be published yet, that is what the next step waits for. */
     onRouterReport(): void {
-      if (bases.isInWave()) loop.wake()
+      if (bases.isInWave() || isGateShut()) loop.wake()
     },
     /** To be called after a change to registry or overrides: resolves when a whole run has taken it up. */
     async settle(): Promise<void> {
       const change = ++changes
       quarantines.invalidate()
-      const deadline = monotonicNow() + SETTLE_MS_MAX
-      await loop.settle()
-      while (bases.isInWave() && !bases.hasTakenUp(change) && !signal.aborted) {
-        const left = deadline - monotonicNow()
-        if (left <= 0) return
-        await published.changed.wait(left, signal)
-        await loop.settle()
-      }
+      await settleWhile(() => !bases.hasTakenUp(change))
     },
     /** Places tenants as that version did. Throws NotLeader when the tenure ended before, StoreUnavailable when no run got so far. */
     rollBack: (version: number, cause: ForcibleCause): Promise<Parsed<Rollback>> =>

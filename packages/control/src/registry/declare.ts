@@ -69,7 +69,6 @@ export function newCell(
       price_per_hour: declared.price_per_hour,
     },
     database_url: declared.database_url,
-    registered_at: new Date(now).toISOString(),
   }
 }
 

@@ -36,11 +36,11 @@ export function createReportGrowth(countsWhole: (report: RouterReport) => boolea
   /** `heardAt`: ms that never step back. */
   return (report: RouterReport, heardAt: number): Growth[] => {
     const before = lastOf.get(report.router)
-    const saidAt = Date.parse(report.at)
-    // The router's clock went on where this process stood still.
-    const isClose =
-      before !== undefined && Math.max(heardAt - before.heardAt, saidAt - before.saidAt) <= REPORT_GAP_MS_MAX
     const isSameRun = before?.startedAt === report.started_at
+    const saidAt = Date.parse(report.at)
+    // By the router's own clock too, which went on where this process stood still.
+    const countedMs = saidAt - (isSameRun ? before.saidAt : Date.parse(report.started_at))
+    const isClose = before !== undefined && Math.max(heardAt - before.heardAt, countedMs) <= REPORT_GAP_MS_MAX
     lastOf.delete(report.router)
     if (lastOf.size >= ROUTERS_MAX) lastOf.delete(lastOf.keys().next().value!)
     lastOf.set(report.router, {

@@ -11,11 +11,11 @@ export const ROUTER_SILENT_AFTER_MS = 5_000
 /** Router processes that are remembered; more than that is a name made up per report. */
 export const ROUTERS_MAX = 1_000
 
-/** Two reports that are further apart leave a time of which nothing is known: it is not measured, and no growth counts for it. */
+/** Between two reports that are further apart nothing was measured, and what grew meanwhile counts for no time. */
 export const REPORT_GAP_MS_MAX = 60_000
 
 /** `unbrokenSince`: since when it was heard without a gap. */
-type Heard = { unbrokenSince: number;  report: RouterReport; receivedAt: number; at: Date }
+type Heard = { report: RouterReport; receivedAt: number; unbrokenSince: number; at: Date }
 type DocumentVersion = { epoch: number; version: number }
 
 export type RouterReports = ReturnType<typeof createRouterReports>
@@ -40,7 +40,7 @@ export function createRouterReports(now: () => number) {
       const isUnbroken = before !== undefined && receivedAt - before.receivedAt <= REPORT_GAP_MS_MAX
       const unbrokenSince = isUnbroken ? before.unbrokenSince : receivedAt
       heard.delete(report.router)
-      heard.set(report.router, { report, receivedAt, at: new Date(), unbrokenSince })
+      heard.set(report.router, { report, receivedAt, unbrokenSince, at: new Date() })
       unsaved.add(report.router)
       return true
     },
@@ -142,9 +142,13 @@ function storedRouter({ report, at }: Heard): StoredRouter {
   return {
     router: report.router,
     last_report_at: at.toISOString(),
-    base: report.base,
-    overlay: report.overlay,
+    base: versionIn(report.base),
+    overlay: versionIn(report.overlay),
     refused_documents: report.refused_documents,
     last_refusal: report.last_refusal,
   }
 }
+
+/** Without the signature: a row is read by replicas of older releases too. */
+const versionIn = (document: DocumentVersion | null): DocumentVersion | null =>
+  document && { epoch: document.epoch, version: document.version }

@@ -22,6 +22,10 @@ const documentVersion = strictObject({ epoch: versionSchema, version: versionSch
 export const SETTINGS_KEY = 'fleet'
 export const SETTINGS = collection('settings', strictObject({ fleet: v.string(), epoch: versionSchema }))
 
+/** One row of the settings, key `claimed-epoch`: when an epoch began last for what a router or a host reported. */
+export const CLAIM_KEY = 'claimed-epoch'
+export const CLAIM = collection('settings', strictObject({ at: v.string() }))
+
 /** One row of the settings, key `automation`: what an operator said last of automation, while it counts. */
 export const AUTOMATION_ORDER_KEY = 'automation'
 const automationOrderSchema = strictObject({
@@ -46,8 +50,6 @@ const storedCellSchema = strictObject({
   ),
   /** It drains because its zone was evacuated; restoring the zone takes it back. */
   is_evacuated: v.optional(v.literal(true)),
-  /** ISO 8601. */
-  registered_at: v.optional(v.string()),
 })
 export type StoredCell = v.InferOutput<typeof storedCellSchema>
 export const CELLS = collection('cells', storedCellSchema)

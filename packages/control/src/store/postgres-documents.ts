@@ -1,5 +1,5 @@
 /** The verbs of the store as SQL, over anything that runs a query: the pool for reads, the lease's connection for writes. */
-import { parseWith } from '@cellplane/contract'
+import { formatProblems, parseWith } from '@cellplane/contract'
 import pg from 'pg'
 import {
   type Collection,
@@ -39,6 +39,12 @@ export function documentsOf(database: Queryable, onInvalidRow: (row: InvalidRow)
       return Number(rows[0]?.document)
     },
     async put(collection, key, value) {
+      // What would not be read again must not be stored: it would hold up every start from then on.
+      const checked = parseWith(collection.schema, value)
+      if (!checked.ok) {
+        const problems = formatProblems(checked.problems).replaceAll('\n', '; ')
+        throw new Error(`table ${collection.table}, key ${JSON.stringify(key)} is not stored: ${problems}`)
+      }
       await run(
         `INSERT INTO ${collection.table} (key, document) VALUES ($1, $2)
          ON CONFLICT (key) DO UPDATE SET document = excluded.document`,

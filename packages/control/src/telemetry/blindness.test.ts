@@ -1,6 +1,6 @@
 /** What becomes of alerts and incidents while nobody knows how cells do, in virtual time. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { DEFAULT_SLOS } from '@cellplane/contract'
 import { MetricsUnavailable } from '@cellplane/telemetry'
 import { INCIDENTS } from '../store/collections.ts'
@@ -18,9 +18,10 @@ const incidentsOf = async ({ store }: VirtualFleet) =>
   (await store.list(INCIDENTS)).rows.map(({ value }) => value)
 
 /** Two minutes of outage after hours of calm: a page, and an open incident. `told` grows with each change of alerts. */
-async function fleetInTrouble() {
+async function fleetInTrouble(routerOf?: (id: string) => string) {
   const told: Alert[][] = []
   const fleet = await createVirtualFleet({
+    ...(routerOf ? { routerOf } : {}),
     slos: [DEFAULT_SLOS[0]!],
     cells: 4,
     onAlerts: (_, after) => void told.push([...after.values()]),
@@ -75,4 +76,50 @@ test('what fails after a silence pages, whether the time before was measured or 
   await fleet.hearNothing(120)
   await fleet.pass(70, outage)
   assert.equal(pageOf(fleet)?.cell, BAD)
+})
+
+describe('when the router of a cell is silent, and that of another one is not', () => {
+  /** As in zones: each router knows all cells, and sends to one of them. */
+  const zonal = (id: string) => (id === BAD ? 'router-b' : 'router-a')
+  const isOpen = async (fleet: VirtualFleet) => (await incidentsOf(fleet)).map(({ until }) => until === null)
+
+  test('nothing ends, until it reports again and has done so for five minutes', async () => {
+    const { fleet, began } = await fleetInTrouble(zonal)
+    const { since } = pageOf(fleet)!
+    fleet.silence('router-b')
+    await fleet.pass(2_400, outage)
+    assert.equal(pageOf(fleet)?.since, since)
+    assert.deepEqual(await isOpen(fleet), [true])
+    fleet.silence()
+    // The first report after a gap only sets the counters.
+    await fleet.pass(10)
+    assert.equal(pageOf(fleet)?.since, since)
+    await fleet.pass(400)
+    assert.equal(pageOf(fleet), undefined)
+    assert.deepEqual(
+      (await incidentsOf(fleet)).map(({ from, until }) => [from, until]),
+      [[began, began + 120_000]],
+    )
+  })
+  test('what the cell is asked by others ends it', async () => {
+    let routers = zonal
+    const { fleet } = await fleetInTrouble((id) => routers(id))
+    fleet.silence('router-b')
+    await fleet.pass(600, outage)
+    assert.notEqual(pageOf(fleet), undefined)
+    routers = () => 'router-a'
+    await fleet.pass(600)
+    assert.equal(pageOf(fleet), undefined)
+    assert.deepEqual(await isOpen(fleet), [false])
+  })
+})
+
+test('an incident that was open through hours of silence ended when its cell failed last', async () => {
+  const { fleet, began } = await fleetInTrouble()
+  await fleet.hearNothing(3 * HOUR)
+  await fleet.pass(600)
+  assert.deepEqual(
+    (await incidentsOf(fleet)).map(({ from, until }) => [from, until]),
+    [[began, began + 120_000]],
+  )
 })

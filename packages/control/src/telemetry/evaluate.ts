@@ -13,6 +13,8 @@ export type CellBudget = {
   readonly slo: Slo
   /** Of the objective's whole period. */
   readonly counts: Counts
+  /** Of the shortest window. */
+  readonly recent: Counts
   /** 1 untouched, 0 used up. */
   readonly left: number
   /** The conditions that hold, the most urgent first. */
@@ -21,7 +23,7 @@ export type CellBudget = {
 
 const NOTHING: Counts = { total: 0, good: 0 }
 
-/** For every cell that has metrics within the period. `until` in ms since the epoch. */
+/** For every cell that has metrics in any of the windows. `until` in ms since the epoch. */
 export async function evaluateSlos(
   metrics: Pick<FleetMetrics, 'counts'>,
   slos: readonly Slo[],
@@ -30,22 +32,58 @@ export async function evaluateSlos(
   const budgets: CellBudget[] = []
   for (const slo of slos) {
     const periodSeconds = periodSecondsOf(slo.period)
-    const windows = new Map<number, ReadonlyMap<string, Counts>>()
-    const lengths = burnConditions(periodSeconds).flatMap((one) => [one.shortSeconds, one.longSeconds])
-    for (const seconds of new Set([...lengths, periodSeconds])) {
-      await letOthersRun()
-      windows.set(seconds, await metrics.counts({ until, seconds }, slo))
-    }
+    const windows = await countWindows(metrics, slo, until)
+    const [shortest] = windows.keys()
     const objective = { target: slo.target, periodSeconds }
-    for (const [cell, counts] of windows.get(periodSeconds)!) {
+    for (const cell of new Set([...windows.values()].flatMap((counts) => [...counts.keys()]))) {
+      const countsOf = (seconds: number) => countsIn(windows, seconds, cell)
+      const counts = countsOf(periodSeconds)
       budgets.push({
-        cell,
-        slo,
-        counts,
+        ...{ cell, slo, counts },
+        recent: countsOf(shortest!),
         left: budgetLeft(counts, slo.target),
-        burning: burning(objective, (seconds) => windows.get(seconds)!.get(cell) ?? NOTHING),
+        burning: burning(objective, countsOf),
       })
     }
   }
   return budgets
+}
+
+/** By their lengths, the shortest first. */
+type Windows = ReadonlyMap<number, ReadonlyMap<string, Counts>>
+
+/**
+ * The windows are asked for all at once: one after the other, slow answers may take longer than looks are apart. The first
+ * goes ahead, so that whoever does not answer is not asked for the others.
+ */
+async function countWindows(
+  metrics: Pick<FleetMetrics, 'counts'>,
+  slo: Slo,
+  until: number,
+): Promise<Windows> {
+  const periodSeconds = periodSecondsOf(slo.period)
+  const conditions = burnConditions(periodSeconds).flatMap((one) => [one.shortSeconds, one.longSeconds])
+  const [shortest, ...longer] = [...new Set([...conditions, periodSeconds])].sort((a, b) => a - b)
+  const ask = (seconds: number) => metrics.counts({ until, seconds }, slo)
+  const counts = [await ask(shortest!)]
+  const asked: Promise<ReadonlyMap<string, Counts>>[] = []
+  for (const seconds of longer) {
+    await letOthersRun()
+    const answer = ask(seconds)
+    // What fails is heard of below, and is not to end the process before.
+    answer.catch(() => {})
+    asked.push(answer)
+  }
+  counts.push(...(await Promise.all(asked)))
+  return new Map([shortest!, ...longer].map((seconds, nth) => [seconds, counts[nth]!]))
+}
+
+/**
+ * The answer for a long window may be some minutes old. A cell that it does not know came after it, so that the longest of
+ * the shorter windows that know it has all of the cell.
+ */
+function countsIn(windows: Windows, seconds: number, cell: string): Counts {
+  let found = NOTHING
+  for (const [length, counts] of windows) if (length <= seconds) found = counts.get(cell) ?? found
+  return found
 }

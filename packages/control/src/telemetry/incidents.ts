@@ -15,6 +15,7 @@ import type { FleetMetrics } from '@cellplane/telemetry'
 import { INCIDENTS, incidentKey, type StoredIncident } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
 import type { Alert, Alerts } from './alerts.ts'
+import type { IsOver } from './endings.ts'
 
 /** Incidents kept. The oldest go. */
 export const INCIDENTS_MAX = 2_000
@@ -23,8 +24,10 @@ export const INCIDENTS_MAX = 2_000
 export const CALM_SECONDS = 300
 /** Looked through for when it began. */
 const BEGINNING_SECONDS = 2 * CALM_SECONDS
-/** Looked through for when it ended: where nobody measured for a while, that is longer ago than the calm after it. */
+/** Looked through at once for when it ended: where nobody measured for a while, that is longer ago than the calm after it. */
 const END_SECONDS = 3_600
+/** How far back it is looked, an hour at a time: single steps are kept for a day. */
+const END_SECONDS_MAX = 24 * END_SECONDS
 /** Below this a budget lasts for its period. */
 const CALM_RATE = 1
 const REOPENS_WITHIN_MS = 30 * 60_000
@@ -69,7 +72,7 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
   async function open(page: Alert, until: number, troubles: Troubles): Promise<StoredIncident> {
     const before = latest?.get(page.cell)
     if (before?.until && until - before.until < REOPENS_WITHIN_MS) return { ...before, until: null }
-    const trouble = await troubles.of(page.cell, page.slo)
+    const trouble = await troubles.of(page.cell, page.slo, until)
     const none = { total: 0, good: 0 }
     return {
       cell: page.cell,
@@ -93,20 +96,12 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
   }
 
   return {
-    /**
-     * `now` is the end of a step, in ms since the epoch. `isMeasured`: whether the last minutes were, so that calm is not
-     * silence.
-     */
-    async reconcile(
-      alerts: Alerts,
-      slos: readonly Slo[],
-      now: number,
-      isMeasured: () => Promise<boolean>,
-    ): Promise<void> {
+    /** `now` is the end of a step, in ms since the epoch. `isOver`: whether calm was measured, and is not silence. */
+    async reconcile(alerts: Alerts, slos: readonly Slo[], now: number, isOver: IsOver): Promise<void> {
       latest ??= await load()
       const burning = await burningPages(alerts, now)
-      const beginnings = createTroubles(metrics, now, BEGINNING_SECONDS)
-      const ends = createTroubles(metrics, now, END_SECONDS)
+      const beginnings = createTroubles(metrics, BEGINNING_SECONDS)
+      const ends = createTroubles(metrics, END_SECONDS)
       const incidentCounts = createIncidentCounts(metrics, now)
       const changed: StoredIncident[] = []
       for (const [cell, page] of burning) {
@@ -114,10 +109,11 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
       }
       const calm = [...latest.values()].filter(({ cell, until }) => until === null && !burning.has(cell))
       for (const incident of calm) {
-        if (!(await isMeasured())) break
+        const { cell, from } = incident
+        if (!(await isOver({ cell, slo: incident.slo, since: from }))) continue
         const slo = slos.find(({ name }) => name === incident.slo)
-        const trouble = slo && (await ends.of(incident.cell, slo))
-        const closed = { ...incident, until: Math.max(incident.from, trouble?.until ?? now) }
+        const end = slo && (await endOf(incident, slo, ends, now))
+        const closed = { ...incident, until: Math.max(from, end ?? now - CALM_SECONDS * 1_000) }
         changed.push({ ...closed, ...(await incidentCounts.during(closed)) })
       }
       if (changed.length === 0) return
@@ -133,20 +129,39 @@ export function createIncidents({ store, metrics, causeOf }: IncidentsOptions) {
 
 type Troubles = ReturnType<typeof createTroubles>
 
-/** When errors of the last `seconds` began and ended. Asked once for each objective, since a whole fleet may fail at once. */
-function createTroubles(metrics: FleetMetrics, until: number, seconds: number) {
-  const overTime = new Map<Slo, ReadonlyMap<string, readonly Counts[]>>()
+/**
+ * When errors of the `seconds` until then began and ended. Asked once for each objective and time, since a whole fleet may fail
+ * at once.
+ */
+function createTroubles(metrics: FleetMetrics, seconds: number) {
+  const overTime = new Map<string, ReadonlyMap<string, readonly Counts[]>>()
   return {
-    async of(cell: string, slo: Slo) {
+    async of(cell: string, slo: Slo, until: number) {
+      const key = `${slo.name} ${until}`
       const steps =
-        overTime.get(slo) ?? (await metrics.countsOverTime({ until, seconds }, metrics.stepSeconds, slo))
-      overTime.set(slo, steps)
+        overTime.get(key) ?? (await metrics.countsOverTime({ until, seconds }, metrics.stepSeconds, slo))
+      overTime.set(key, steps)
       const pages = burnConditions(periodSecondsOf(slo.period)).filter(({ severity }) => severity === 'page')
       const factor = Math.min(...pages.map((one) => one.factor))
       const counts = steps.get(cell) ?? []
       return troubleIn({ counts, until, stepMs: metrics.stepSeconds * 1_000 }, slo.target, factor)
     },
   }
+}
+
+/** The last bad step since it began; undefined where none of the last day's is known. */
+async function endOf(
+  { cell, from }: StoredIncident,
+  slo: Slo,
+  troubles: Troubles,
+  now: number,
+): Promise<number | undefined> {
+  const earliest = Math.max(from, now - END_SECONDS_MAX * 1_000)
+  for (let until = now; until > earliest; until -= END_SECONDS * 1_000) {
+    const trouble = await troubles.of(cell, slo, until)
+    if (trouble) return trouble.until
+  }
+  return undefined
 }
 
 /**

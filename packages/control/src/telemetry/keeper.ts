@@ -3,12 +3,21 @@
  * The rest of telemetry asks and does not care.
  */
 import type { RouterReport } from '@cellplane/contract'
-import type { FleetMetrics } from '@cellplane/telemetry'
+import type { FleetMetrics, Window } from '@cellplane/telemetry'
 
 export type Keeper = {
   readonly metrics: FleetMetrics
-  /** What looks at objectives ask. Where a long window is dear to ask for, its answer may be some minutes old. */
+  /** The same for looks at objectives: their questions wait behind nobody's report. */
+  readonly watched: FleetMetrics
+  /** The counts that each look asks for, of many windows. Where a long one is dear, its answer may be some minutes old. */
   readonly windows: Pick<FleetMetrics, 'counts'>
+  /**
+   * Whether all routers that were there at `since` measured throughout the window. Those that went away longer than a day
+   * ago are not waited for. Times in ms since the epoch; to be asked of windows that end about now.
+   */
+  isMeasuredByAll(window: Window, since: number): Promise<boolean>
+  /** Why something that routers report is not measured, in words; null: it is. To be asked at each look, for its time. */
+  whyUnmeasured(until: number): Promise<string | null>
   /** Every replica has the same metrics, and not only the one that routers report to. */
   readonly isShared: boolean
   /** What a router reported. */

@@ -20,7 +20,7 @@ function ground(t: TestContext) {
     start: (journalDir = folder) =>
       keepHere({
         ...{ journalDir, cellOf: () => 'cell-001', now: () => now, steadyNow: () => now },
-        ...{ uptimeMs: () => 0, logger: { info() {} } },
+        ...{ uptimeMs: () => 0, logger: { info() {} }, routers: { areHeardThroughout: () => true } },
         onJournal(reason) {
           problem = reason
         },

@@ -11,6 +11,7 @@
  */
 import { createRollingStore, type Journal, openJournal } from '@cellplane/telemetry'
 import type { Logger } from 'pino'
+import type { RouterReports } from '../routers/router-reports.ts'
 import type { Keeper } from './keeper.ts'
 import { createTraffic, type TrafficOptions } from './traffic.ts'
 
@@ -19,13 +20,15 @@ export type KeptHereOptions = Pick<TrafficOptions, 'cellOf' | 'now' | 'uptimeMs'
   journalDir: string | undefined
   /** What of metrics a restart would lose, or has lost, and why; null: nothing. Called with each save. */
   onJournal(reason: string | null): void
+  /** Who was heard when. */
+  routers: Pick<RouterReports, 'areHeardThroughout'>
   logger: Pick<Logger, 'info'>
   /** Ms that never step back. */
   steadyNow(): number
 }
 
 export function keepHere(options: KeptHereOptions): Keeper {
-  const { journalDir, onJournal, logger, now, steadyNow, ...rest } = options
+  const { journalDir, onJournal, routers, logger, now, steadyNow, ...rest } = options
   const metrics = createRollingStore()
   const traffic = createTraffic({ metrics, now, ...rest })
   let journal: Journal | undefined
@@ -61,7 +64,15 @@ export function keepHere(options: KeptHereOptions): Keeper {
 
   return {
     metrics,
+    watched: metrics,
     windows: metrics,
+    isMeasuredByAll: async ({ seconds }, since) => routers.areHeardThroughout(seconds * 1_000, now() - since),
+    async whyUnmeasured() {
+      const cells = traffic.takeUnmeasured()
+      const [first] = cells
+      if (first === undefined) return null
+      return `nothing is measured of ${cells.size} cells, "${first}" among them, so that no alert comes of them: there is room for no more, and cells that are retired have theirs for 31 days; have a Prometheus keep the metrics, or wait`
+    },
     isShared: false,
     record: traffic.record,
     recordLevels: traffic.recordLevels,

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_SLOS } from '@cellplane/contract'
+import { createRollingStore } from '@cellplane/telemetry'
+import { evaluateSlos } from './evaluate.ts'
 import { rememberLongWindows } from './long-windows.ts'
 
 const HOUR = 3_600
@@ -44,4 +47,50 @@ test('each indicator has its own, a clock that steps back asks anew, and a failu
   assert.equal(asked, 3)
   await counts({ ...window, until: START - 10_000 }, { indicator: 'availability' })
   assert.equal(asked, 4)
+})
+
+test('a cell that came after the long windows were asked for is looked at with the short ones', async () => {
+  const metrics = createRollingStore()
+  const [availability] = DEFAULT_SLOS
+  const windows = { counts: rememberLongWindows(metrics.counts) }
+  const budgetsAt = async (until: number) => await evaluateSlos(windows, [availability!], until)
+  assert.deepEqual(await budgetsAt(START), [])
+  for (let at = START + 10_000; at <= START + 60_000; at += 10_000) {
+    metrics.record('cell-new', at, {
+      ...{ requests: 100, good: 0, inFlight: 1, latencySumMs: 0 },
+      ...{ latencies: [], saturation: [] },
+    })
+  }
+  const [budget, ...others] = await budgetsAt(START + 60_000)
+  assert.deepEqual(others, [])
+  assert.deepEqual(
+    [budget!.cell, budget!.counts, budget!.left < 0],
+    ['cell-new', { total: 600, good: 0 }, true],
+  )
+  assert.deepEqual(
+    budget!.burning.map(({ severity }) => severity),
+    ['page', 'page', 'ticket', 'ticket'],
+  )
+})
+
+test('windows are asked for at once, and not at all when the first one has no answer', async () => {
+  let [asked, underWay, most] = [0, 0, 0]
+  let isDown = false
+  const counts = async () => {
+    asked++
+    if (isDown) throw new Error('down')
+    most = Math.max(most, ++underWay)
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    underWay--
+    return new Map()
+  }
+  await evaluateSlos({ counts }, DEFAULT_SLOS.slice(0, 1), START)
+  assert.equal(asked, 8)
+  assert.ok(most > 1, `${most} at once`)
+  isDown = true
+  asked = 0
+  await assert.rejects(evaluateSlos({ counts }, DEFAULT_SLOS, START), /down/)
+  assert.equal(asked, 1)
 })

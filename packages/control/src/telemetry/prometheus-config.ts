@@ -2,12 +2,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import { formatProblems, type Parsed, parsed, problem, refused } from '@cellplane/contract'
-import { about, receiverUrl, strictObject } from '@cellplane/contract/schema'
+import { about, receiverBaseUrl, strictObject } from '@cellplane/contract/schema'
 import type { PrometheusOptions } from '@cellplane/telemetry'
 import * as v from 'valibot'
+import { checkTokenTransport } from './token-transport.ts'
 
 export const prometheusConfigSchema = strictObject({
-  url: about(receiverUrl, 'A Prometheus that scrapes this fleet’s routers, or what answers as one.'),
+  url: about(receiverBaseUrl, 'A Prometheus that scrapes this fleet’s routers, or what answers as one.'),
   token_file: v.optional(
     about(
       v.pipe(v.string(), v.check(isAbsolute, 'an absolute path is expected')),
@@ -19,8 +20,6 @@ export type PrometheusConfig = v.InferOutput<typeof prometheusConfigSchema>
 
 /** Group and others. */
 const OTHERS = 0o077
-/** Of this machine: 127.0.0.0/8, ::1, localhost. */
-const LOOPBACK = /^(127(\.\d{1,3}){3}|\[::1\]|localhost)$/
 
 /** Problems never quote what the file holds. */
 export async function readPrometheusToken(file: string): Promise<Parsed<string>> {
@@ -56,11 +55,8 @@ export async function checkPrometheusConfig(
   prometheus: PrometheusConfig | undefined,
 ): Promise<Parsed<PrometheusConfig | undefined>> {
   if (prometheus?.token_file === undefined) return parsed(prometheus)
-  const { protocol, hostname } = new URL(prometheus.url)
-  if (protocol !== 'https:' && !LOOPBACK.test(hostname)) {
-    const why = `found http to ${hostname}; with a token expected https, or an address of this machine: others could read the token on its way`
-    return refused(problem('INVALID_VALUE', 'prometheus.url', why))
-  }
+  const url = checkTokenTransport(prometheus.url, 'prometheus.url')
+  if (!url.ok) return url
   const token = await readPrometheusToken(prometheus.token_file)
   if (token.ok) return parsed(prometheus)
   return {

@@ -2,6 +2,7 @@
  * What a span of time comes to: availability by cell, by tenant and of the fleet, beside what it would have been without
  * cells, and what the cells cost. Reckoned by core from counts and incidents; here they are gathered.
  */
+import type { Cell } from '@cellplane/contract'
 import type { AvailabilityView, IncidentView, Report } from '@cellplane/contract/api'
 import {
   type Availability,
@@ -13,7 +14,7 @@ import {
 } from '@cellplane/core'
 import { COARSE_SECONDS, type FleetMetrics } from '@cellplane/telemetry'
 import { HOUR_MS } from '../clock.ts'
-import { CELLS, INCIDENTS, type StoredCell, type StoredIncident } from '../store/collections.ts'
+import { CELLS, INCIDENTS, type StoredIncident } from '../store/collections.ts'
 import { intact, type StoreReader } from '../store/store.ts'
 import { createIncidentCounts, INCIDENTS_MAX, sumOf } from './incidents.ts'
 import { type BusyTenant, busiestTenants } from './tenant-hours.ts'
@@ -29,6 +30,8 @@ export type ReportQuery = {
   fleet: string
   span: Span
   tenantsMax: number
+  /** Ms since the epoch; see `registrations.ts`. */
+  registeredAt(cell: string): number
   /** The cells that a tenant's requests may go to. */
   shardOf(tenant: string): readonly string[]
 }
@@ -36,7 +39,7 @@ export type ReportQuery = {
 export async function compileReport(
   store: StoreReader,
   metrics: FleetMetrics,
-  { fleet, span, tenantsMax, shardOf }: ReportQuery,
+  { fleet, span, tenantsMax, registeredAt, shardOf }: ReportQuery,
 ): Promise<Report> {
   const seconds = (span.until - span.from) / 1_000
   // Steps that begin and end with those that are kept: the rest of one that is cut is nobody's.
@@ -76,8 +79,7 @@ export async function compileReport(
     without_cells: availability(without, incidents, span),
     step_seconds: stepSeconds,
     steps_until: iso(stepsUntil),
-    cells: cells.map((stored) => {
-      const { cell } = stored
+    cells: cells.map(({ cell }) => {
       const own = counts.get(cell.id) ?? NOTHING
       const ownIncidents = incidents.filter((incident) => incident.cell === cell.id)
       const steps = overTime.get(cell.id) ?? []
@@ -86,7 +88,7 @@ export async function compileReport(
         zone: cell.zone,
         ...availability(own, ownIncidents, span),
         load_share: total.total > 0 ? own.total / total.total : 0,
-        ...costOf(stored, own, span),
+        ...costOf(cell, registeredAt(cell.id), own, span),
         steps: steps.map((step) => ({ requests: step.total, failed: step.total - step.good })),
       }
     }),
@@ -155,12 +157,13 @@ function availability(counts: Counts, incidents: readonly Incident[], span: Span
 
 /** A cell costs whether it is used or not, from when it was registered until it is retired. */
 function costOf(
-  { cell: { price_per_hour: price, state, state_since }, registered_at }: StoredCell,
+  { price_per_hour: price, state, state_since }: Cell,
+  registeredAt: number,
   counts: Counts,
   { from, until }: Span,
 ): Pick<Report['cells'][number], 'cost' | 'cost_per_month' | 'cost_per_million'> {
   if (price === null) return { cost: null, cost_per_month: null, cost_per_million: null }
-  const begin = registered_at === undefined ? from : Math.max(from, Date.parse(registered_at))
+  const begin = Math.max(from, registeredAt)
   const end = state === 'retired' ? Math.min(until, Date.parse(state_since)) : until
   const cost = (price * Math.max(0, end - begin)) / HOUR_MS
   return {

@@ -36,7 +36,9 @@ const span = { from: UNTIL - 30 * DAY_MS, until: UNTIL }
 const questions: Record<string, () => Promise<unknown>> = {
   'a look at the default objectives': () => evaluateSlos(metrics, DEFAULT_SLOS, UNTIL),
   'a report of 30 days': () =>
-    compileReport(store, metrics, { fleet: 'bench', span, tenantsMax: 0, shardOf: () => [] }),
+    compileReport(store, metrics, {
+      ...{ fleet: 'bench', span, tenantsMax: 0, shardOf: () => [], registeredAt: () => 0 },
+    }),
   'the figures of top': async () => {
     const window = { until: UNTIL, seconds: 20 }
     return [await metrics.counts(window), await metrics.latencies(window)]

@@ -30,7 +30,7 @@ const TENANTS_SAVE_MS = 60_000
 export type TelemetryOptions = {
   fleet: string
   slos: readonly Slo[]
-  store: Store
+  store: Pick<Store, 'list' | 'write'>
   observations: Pick<Observations, 'routers' | 'healthOf'>
   cellOf(slot: number): string | undefined
   /** Who keeps the metrics; undefined: this replica. */
@@ -38,7 +38,7 @@ export type TelemetryOptions = {
   /** Where they are kept over restarts, if here; undefined: nowhere. */
   journalDir: string | undefined
   onAlerts: WatchOptions['onAlerts']
-  /** Why objectives are not looked at, and null when they are again. */
+  /** Why objectives are not looked at, or at less than there is, and null when they are again. */
   onBlind(reason: string | null): void
   /** What of metrics that are kept here a restart would lose, or has lost; null: nothing. */
   onJournal(reason: string | null): void
@@ -56,11 +56,11 @@ export function startTelemetry(options: TelemetryOptions) {
   const startedAt = steadyNow()
   const keeper = prometheus
     ? keptByPrometheus({ ...prometheus, fleet })
-    : keepHere({ ...options, uptimeMs: () => steadyNow() - startedAt })
+    : keepHere({ ...options, routers: observations.routers, uptimeMs: () => steadyNow() - startedAt })
   const tenantHours = createTenantHours()
   const watch = createWatch({ slos, store, keeper, observations, onAlerts: options.onAlerts })
   let tenantsSavedAt = steadyNow()
-  /** Why the last look could not be; null: it could. */
+  /** Why the last look could not be, or saw less than there is; null: it saw all. */
   let blind: string | null = null
 
   async function saveTenants(): Promise<void> {
@@ -86,7 +86,7 @@ export function startTelemetry(options: TelemetryOptions) {
   async function look(until: number): Promise<void> {
     try {
       await watch.look(until)
-      tellBlind(null)
+      tellBlind(await keeper.whyUnmeasured(until))
     } catch (error) {
       if (!(error instanceof MetricsUnavailable)) throw error
       tellBlind(`objectives are not looked at, and alerts stay as they are: ${error.message}`)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type { RouterReport } from '@cellplane/contract'
 import { createRollingStore } from '@cellplane/telemetry'
 import { createTraffic } from './traffic.ts'
@@ -10,13 +10,19 @@ const SECOND = 1_000
 function ground(uptimeMs = 10 * 60 * SECOND) {
   const metrics = createRollingStore()
   let now = NOW
+  let uptime = uptimeMs
   const cellOf = (slot: number) => ['cell-001', 'cell-002'][slot]
-  const traffic = createTraffic({ metrics, cellOf, now: () => now, uptimeMs: () => uptimeMs })
+  const traffic = createTraffic({ metrics, cellOf, now: () => now, uptimeMs: () => uptime })
   return {
     metrics,
     traffic,
     at(ms: number): void {
       now = ms
+    },
+    /** On both clocks. */
+    pass(ms: number): void {
+      now += ms
+      uptime += ms
     },
     async counts(cell = 'cell-001') {
       return (await metrics.counts({ until: now, seconds: 3_600 })).get(cell)
@@ -84,6 +90,69 @@ test('a router that was restarted counts from zero, and routers add up', async (
   }
   traffic.record(report({ requests: 4 }, { started_at: '2026-01-01T11:59:59.000Z' }))
   assert.deepEqual(await counts(), { total: 64, good: 64 })
+})
+
+describe('after a gap of more than a minute a report only sets the counters', () => {
+  const HOUR = 60 * 60 * SECOND
+  const at = (ms: number) => ({ at: new Date(NOW + ms).toISOString() })
+
+  for (const [what, gap] of [
+    ['a replica leads again after two days', 48 * HOUR],
+    ['a router was cut off for an hour', HOUR],
+    ['for little more than a minute', 61 * SECOND],
+  ] as const) {
+    test(what, async () => {
+      const { traffic, counts, pass } = ground()
+      traffic.record(report({ requests: 100 }, at(0)))
+      pass(gap)
+      traffic.record(report({ requests: 900_100, errors: 50_000 }, at(gap)))
+      assert.equal(await counts(), undefined)
+      pass(SECOND)
+      traffic.record(report({ requests: 900_110, errors: 50_001 }, at(gap + SECOND)))
+      assert.deepEqual(await counts(), { total: 10, good: 9 })
+    })
+  }
+  test('this process stood still, and only the router knows of the hour', async () => {
+    const { traffic, counts } = ground()
+    traffic.record(report({ requests: 100 }, at(0)))
+    traffic.record(report({ requests: 9_000, errors: 5_000 }, at(HOUR)))
+    assert.equal(await counts(), undefined)
+  })
+  test('the router was restarted meanwhile, and its counters are hours old', async () => {
+    const { traffic, counts, pass } = ground()
+    traffic.record(report({ requests: 100 }, at(0)))
+    pass(5 * HOUR)
+    const restarted = { ...at(5 * HOUR), started_at: new Date(NOW + HOUR).toISOString() }
+    traffic.record(report({ requests: 9_000, errors: 5_000 }, restarted))
+    assert.equal(await counts(), undefined)
+  })
+  test('but one that began a moment ago counts in whole, and so does a gap of less', async () => {
+    const { traffic, counts, pass } = ground()
+    traffic.record(report({ requests: 100 }, at(0)))
+    pass(50 * SECOND)
+    traffic.record(report({ requests: 120 }, at(50 * SECOND)))
+    assert.deepEqual(await counts(), { total: 20, good: 20 })
+    pass(HOUR)
+    const young = { ...at(HOUR), started_at: new Date(NOW + HOUR - SECOND).toISOString() }
+    traffic.record(report({ requests: 7 }, young))
+    assert.deepEqual(await counts(), { total: 7, good: 7 })
+  })
+})
+
+test('cells for which there is no room are told, until there is', () => {
+  const metrics = createRollingStore()
+  const sample = { requests: 1, good: 1, inFlight: 0, latencySumMs: 0, latencies: [], saturation: [] }
+  for (let cell = 0; cell < 1_000; cell++) metrics.record(`retired-${cell}`, NOW, sample)
+  const traffic = createTraffic({
+    ...{ metrics, now: () => NOW, uptimeMs: () => 0 },
+    cellOf: (slot) => ['retired-0', 'new'][slot],
+  })
+  traffic.recordLevels(new Map([0, 1].map((slot) => [slot, 3])))
+  assert.deepEqual([...traffic.takeUnmeasured()], ['new'])
+  assert.deepEqual([...traffic.takeUnmeasured()], [])
+  metrics.forget('retired-7')
+  traffic.recordLevels(new Map([[1, 3]]))
+  assert.deepEqual([...traffic.takeUnmeasured()], [])
 })
 
 test('a slot that the topology does not have is left out', async () => {

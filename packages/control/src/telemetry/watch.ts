@@ -2,24 +2,25 @@
  * The watch over objectives: at each look, how every cell stands, which alerts fire, which incidents are open. It has no
  * clock: a look is of the end of a step.
  *
- * Nothing ends by ignorance: an alert or an incident that seems to be over goes on until somebody measured throughout the
- * last minutes. A look whose questions have no answer rejects, and how things stood stays.
+ * Nothing ends by ignorance: an alert or an incident that seems to be over goes on until the calm was measured. A look whose
+ * questions have no answer rejects, and how things stood stays.
  */
 import type { Cell, Slo } from '@cellplane/contract'
 import { COARSE_KEPT_SECONDS } from '@cellplane/telemetry'
 import type { Observations } from '../health/observations.ts'
 import { CELLS } from '../store/collections.ts'
 import { intact, type Store } from '../store/store.ts'
-import { type Alerts, NO_ALERTS, nextAlerts, resolvedAlerts } from './alerts.ts'
+import { type Alert, type Alerts, alertKey, NO_ALERTS, nextAlerts, resolvedAlerts } from './alerts.ts'
 import { causeOf, createReleases } from './causes.ts'
+import { createEndings, type IsOver } from './endings.ts'
 import { type CellBudget, evaluateSlos } from './evaluate.ts'
-import { CALM_SECONDS, createIncidents } from './incidents.ts'
+import { createIncidents } from './incidents.ts'
 import type { Keeper } from './keeper.ts'
 
 export type WatchOptions = {
   slos: readonly Slo[]
   store: Pick<Store, 'list' | 'write'>
-  keeper: Pick<Keeper, 'metrics' | 'windows' | 'forget'>
+  keeper: Pick<Keeper, 'watched' | 'windows' | 'isMeasuredByAll' | 'forget'>
   observations: Pick<Observations, 'healthOf'>
   /** What the alerts became. Must not throw. */
   onAlerts(before: Alerts, after: Alerts, at: number): void
@@ -31,13 +32,12 @@ export type Standing = { at: number; budgets: readonly CellBudget[]; alerts: Ale
 export type Watch = ReturnType<typeof createWatch>
 
 export function createWatch({ slos, store, keeper, observations, onAlerts }: WatchOptions) {
-  const { metrics } = keeper
   const releases = createReleases()
   let cells: Cell[] = []
   let standing: Standing | null = null
   const incidents = createIncidents({
     store,
-    metrics,
+    metrics: keeper.watched,
     causeOf: (id, at) =>
       causeOf(
         cells.find((cell) => cell.id === id),
@@ -58,16 +58,14 @@ export function createWatch({ slos, store, keeper, observations, onAlerts }: Wat
         if (isGone) keeper.forget(id)
       }
       releases.see(cells, until)
-      let measured: Promise<boolean> | undefined
-      const isMeasured = () => (measured ??= metrics.isMeasured({ until, seconds: CALM_SECONDS }))
       const budgets = await evaluateSlos(keeper.windows, slos, until)
       const before = standing?.alerts ?? NO_ALERTS
+      const isOver = createEndings(keeper, budgets, until)
       const burning = nextAlerts(before, budgets, until)
-      const mayEnd = resolvedAlerts(before, burning).length === 0 || (await isMeasured())
-      const alerts = mayEnd ? burning : new Map([...before, ...burning])
+      const alerts = new Map([...(await notOver(resolvedAlerts(before, burning), isOver)), ...burning])
       standing = { at: until, budgets, alerts }
       onAlerts(before, alerts, until)
-      await incidents.reconcile(alerts, slos, until, isMeasured)
+      await incidents.reconcile(alerts, slos, until, isOver)
     },
     /** Another replica may look from now on. */
     forget(): void {
@@ -75,4 +73,13 @@ export function createWatch({ slos, store, keeper, observations, onAlerts }: Wat
       incidents.forget()
     },
   }
+}
+
+async function notOver(alerts: readonly Alert[], isOver: IsOver): Promise<[string, Alert][]> {
+  const found: [string, Alert][] = []
+  for (const alert of alerts) {
+    const { cell, slo, since } = alert
+    if (!(await isOver({ cell, slo: slo.name, since }))) found.push([alertKey(alert), alert])
+  }
+  return found
 }

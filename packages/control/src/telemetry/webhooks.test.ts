@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { DEFAULT_SLOS } from '@cellplane/contract'
+import { freePortRange } from '@cellplane/testing'
 import { waitFor } from '../fixtures/control-fixture.ts'
+import { type Alert, alertKey } from './alerts.ts'
 import { createVirtualFleet } from './fixtures/virtual-fleet.ts'
 import { startWebhooks } from './webhooks.ts'
 
@@ -46,6 +48,35 @@ async function startReceiver(t: TestContext) {
   receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/alerts`
   return receiver
 }
+
+/** Takes alerts of all cells and answers of some only. */
+async function startHanging(t: TestContext, hangs: (cell: string) => boolean) {
+  const came: string[] = []
+  let mostAtOnce = 0
+  let underWay = 0
+  const server = createServer(async (request, response) => {
+    const { groupLabels } = JSON.parse(await text(request)) as Payload
+    came.push(groupLabels.cell)
+    mostAtOnce = Math.max(mostAtOnce, ++underWay)
+    if (hangs(groupLabels.cell)) return
+    underWay--
+    response.end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/alerts`
+  return { url, came, mostAtOnce: () => mostAtOnce }
+}
+
+/** One that fires since `since`. */
+function alertOf(cell: string, since = 0): Alert {
+  const rates = { shortSeconds: 300, longSeconds: 3_600, factor: 14.4, shortRate: 20, longRate: 20 }
+  return { cell, slo: slos[0]!, severity: 'page', since, ...rates }
+}
+const alertsOf = (...alerts: Alert[]) => new Map(alerts.map((alert) => [alertKey(alert), alert]))
 
 function startFor(t: TestContext, url: string, errors: unknown[] = []) {
   const webhooks = startWebhooks({
@@ -90,6 +121,38 @@ test('a cell that is out arrives as the page of that cell and of no other, and i
     )
   }
   assert.ok(receiver.tokens.every((token) => token === 'Bearer alert-token'))
+})
+
+test('cells whose notifications hang keep no other cell’s back, and eight are under way at most', async (t) => {
+  const cells = Array.from({ length: 20 }, (_, nth) => `cell-${nth}`)
+  const few = cells.slice(0, 7)
+  const { url, came, mostAtOnce } = await startHanging(t, (cell) => few.includes(cell))
+  const webhooks = startFor(t, url)
+  webhooks.tell(new Map(), alertsOf(...cells.map((cell) => alertOf(cell))), 0)
+  await waitFor('every cell to be told of', () => new Set(came).size === 20)
+  // Seven that hang, and another one. On a machine that is slow enough for them to be given up, they come again.
+  assert.ok(mostAtOnce() >= 8 && mostAtOnce() < 15, `${mostAtOnce()} at once`)
+})
+
+test('of a cell one notification is under way at a time, and what changes meanwhile is in the next', async (t) => {
+  const { url, came, mostAtOnce } = await startHanging(t, () => true)
+  const webhooks = startFor(t, url)
+  const fires = alertsOf(alertOf('cell-1'))
+  webhooks.tell(new Map(), fires, 0)
+  await waitFor('the first', () => came.length === 1)
+  webhooks.tell(fires, new Map(), 1)
+  webhooks.tell(new Map(), alertsOf(alertOf('cell-2')), 2)
+  await waitFor('the other cell’s', () => came.length === 2)
+  assert.deepEqual([came, mostAtOnce()], [['cell-1', 'cell-2'], 2])
+})
+
+test('why one was not delivered is said in a word, without the URL', async (t) => {
+  const errors: unknown[] = []
+  const webhooks = startFor(t, `http://127.0.0.1:${await freePortRange(1)}/secret-path`, errors)
+  webhooks.tell(new Map(), alertsOf(alertOf('cell-1')), 0)
+  await waitFor('the word in the log', () => errors.length > 0)
+  assert.match(JSON.stringify(errors[0]), /"why":"ECONNREFUSED"/)
+  assert.doesNotMatch(JSON.stringify(errors), /secret-path/)
 })
 
 test('what cannot be delivered is tried again, with what ended meanwhile; and given up with a word in the log', async (t) => {

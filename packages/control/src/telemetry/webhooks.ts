@@ -1,6 +1,7 @@
 /**
- * Alerts on their way out: each webhook is told of each cell by itself, so that a page names one cell, and what is told late
- * about one keeps nothing back about another.
+ * Alerts on their way out: each webhook is told of each cell by itself, so that a page names one cell. Of a cell one
+ * notification is under way at a time, so that its end does not overtake its beginning; of a webhook eight. What waits to be
+ * tried again keeps none of these places, and webhooks have nothing to do with each other.
  *
  *     changed ──▶ waiting (by cell, the newest state and all that ended since) ──▶ sent
  *                    ▲                                            │ no 2xx
@@ -24,6 +25,8 @@ export type WebhooksOptions = {
 }
 
 const SEND_TIMEOUT_MS = 5_000
+/** Notifications under way at one webhook: one that hangs costs a place for five seconds. */
+const AT_ONCE_MAX = 8
 const RETRY_MS = 1_000
 /** With waits that double up to a minute, some five minutes. */
 const ATTEMPTS_MAX = 10
@@ -67,10 +70,18 @@ export function changedCells(before: Alerts, after: Alerts, at: number): Map<str
   )
 }
 
+/** What is in a message of fetch may be the URL, or come from the receiver: a word is logged. */
+function whyNot(error: Error): string {
+  if (error.name === 'TimeoutError') return `no answer within ${SEND_TIMEOUT_MS / 1_000} s`
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException
+  return typeof code === 'string' ? code : 'no answer'
+}
+
 /** One webhook's. Bounded by the number of cells. */
 function startOutbox(webhook: Webhook, options: WebhooksOptions, stopping: AbortSignal) {
   const { fleet, logger, steadyNow, retryMs = RETRY_MS } = options
   const waiting = new Map<string, Waiting>()
+  const underWay = new Map<string, Promise<void>>()
   const bell = createBell()
 
   async function send(cell: string, { alerts }: Waiting): Promise<string | null> {
@@ -88,7 +99,7 @@ function startOutbox(webhook: Webhook, options: WebhooksOptions, stopping: Abort
       await response.body?.cancel()
       return response.ok ? null : `answered ${response.status}`
     } catch (error) {
-      return (error as Error).message
+      return whyNot(error as Error)
     }
   }
 
@@ -106,19 +117,31 @@ function startOutbox(webhook: Webhook, options: WebhooksOptions, stopping: Abort
     }
   }
 
+  async function deliver(cell: string, entry: Waiting): Promise<void> {
+    waiting.delete(cell)
+    const why = await send(cell, entry)
+    if (why !== null && !stopping.aborted) again(cell, entry, why)
+    underWay.delete(cell)
+    bell.ring()
+  }
+
+  /** The one that is due first, or undefined while there is no place for it. */
+  function next(): [cell: string, entry: Waiting] | undefined {
+    if (underWay.size >= AT_ONCE_MAX) return undefined
+    const [first] = [...waiting]
+      .filter(([cell]) => !underWay.has(cell))
+      .sort(([, a], [, b]) => a.dueAt - b.dueAt)
+    return first
+  }
+
   async function run(): Promise<void> {
     while (!stopping.aborted) {
-      const [next] = [...waiting].sort(([, a], [, b]) => a.dueAt - b.dueAt)
-      const ms = next ? next[1].dueAt - steadyNow() : RETRY_MS_MAX
-      if (!next || ms > 0) {
-        await bell.wait(ms, stopping)
-        continue
-      }
-      const [cell, entry] = next
-      waiting.delete(cell)
-      const why = await send(cell, entry)
-      if (why !== null && !stopping.aborted) again(cell, entry, why)
+      const first = next()
+      const ms = first ? first[1].dueAt - steadyNow() : RETRY_MS_MAX
+      if (first && ms <= 0) underWay.set(first[0], deliver(...first))
+      else await bell.wait(ms, stopping)
     }
+    await Promise.all(underWay.values())
   }
 
   return {

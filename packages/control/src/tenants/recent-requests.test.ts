@@ -49,6 +49,18 @@ test('a steady tenant stands at what it asks in the window, however long it has 
   assert.ok(Math.abs(load / asked - 1) < 0.01, `${load} of ${asked}`)
 })
 
+test('a tenant that was counted by a clock that was ahead, and is silent since, fades from when another is counted', async () => {
+  const fleet = await createFleet()
+  const ahead = START + 20 * 24 * HOUR_MS
+  await fleet.count('silent', 100, ahead)
+  assert.equal((await fleet.loads(START))['silent'], 100)
+  await fleet.count('another', 1, START)
+  const later = (await fleet.loads(START + LOAD_HOURS * HOUR_MS))['silent']!
+  assert.ok(Math.abs(later - 100 / Math.E) < 0.01, String(later))
+  const row = await fleet.store.get(TENANTS, 'silent')
+  assert.equal(row?.requests, 100, 'what it ever asked stays')
+})
+
 test('a row of before loads were kept weighs nothing, and a clock that was set back adds nothing', async () => {
   const fleet = await createFleet()
   await fleet.store.put(TENANTS, 'old', { is_registered: true, requests: 500 })

@@ -121,8 +121,10 @@ export function createPublished(keys: TrustedKeys, fleet: string) {
     if (row) {
       const taken = takeBase(row.text, found, found?.held)
       if (!taken.ok) throw invalid(BASES.table, head.key, taken)
-    } else if (!found) endWave()
-    else if (found !== wave) {
+    } else if (!found) {
+      // A store that does not have the base that is in its wave is an older copy, and says nothing of how the wave ended.
+      if (!wave || head.key >= versionKey(wave.base)) endWave()
+    } else if (found !== wave) {
       wave = found
       changed.ring()
     }

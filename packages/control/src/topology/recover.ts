@@ -8,6 +8,8 @@
  *   the file is ahead of the store, or what this process       → the store is an older copy (restored, or new): a new
  *   published or followed before is                              epoch begins, so that no router takes its versions for old ones;
  *                                                                where tenants are is taken from it (`take-from-base.ts`)
+ *   the file has the store's version with other content        → a new epoch too: the version was given twice; nothing is taken
+ *   what is ahead is of an epoch before the store's            → it says nothing: this epoch began for it, or later
  *   the store's row is corrupt and no file helps               → nothing is published until a person restored the row;
  *                                                                routers keep what they have
  *   a base is in its wave, and the row before it is corrupt      → the same: repaired from the file, which has that base until the
@@ -28,7 +30,15 @@ import {
   versionKey,
 } from '../store/collections.ts'
 import { type Store, StoreRowInvalid, type StoreWriter } from '../store/store.ts'
-import { beginEpoch, describeForgotten, findForgotten, isNewer } from './older-store.ts'
+import {
+  beginEpoch,
+  type DocumentVersion,
+  describeForgotten,
+  findForgotten,
+  type HeldElsewhere,
+  isNewer,
+  versionOf,
+} from './older-store.ts'
 import type { Published } from './published.ts'
 import { takeFromBase } from './take-from-base.ts'
 
@@ -43,7 +53,7 @@ export type RecoverInput = {
   now: number
 }
 
-/** Leaves `published` with what the store says and returns the epoch to publish in. Throws StoreRowInvalid in the last case above. */
+/** Leaves `published` with what the store says and returns the epoch to publish in. Throws StoreRowInvalid where nothing is published. */
 export async function recoverTopology(input: RecoverInput): Promise<number> {
   const { store, published, fleet, now } = input
   const settings = await store.get(SETTINGS, SETTINGS_KEY)
@@ -58,24 +68,34 @@ export async function recoverTopology(input: RecoverInput): Promise<number> {
   }
   const epoch = settings?.epoch ?? 1
   const newest = (await store.list(VERSIONS, { order: 'descending', limit: 1 })).rows[0]?.value
-  const base = newerOf(files.base, published.base()?.document)
+  const held = published.base()
+  const knownBase = signedAs(held?.document, newest)
+  const knownOverlay = lostOverlay
+    ? undefined
+    : signedAs(published.overlay()?.overlay, await store.get(OVERLAYS, CURRENT_KEY))
+  const forgotten = findForgotten(
+    [
+      ...witness('base', files.base, knownBase),
+      ...witness('base', held?.document, knownBase),
+      ...(lostOverlay ? [] : witness('overlay', files.overlay, knownOverlay)),
+      ...(lostOverlay ? [] : witness('overlay', published.overlay()?.overlay, knownOverlay)),
+    ],
+    epoch,
+  )
+  const base = newerOf(files.base, held?.document)
   const overlay = newerOf(files.overlay, published.overlay()?.overlay)
-  const who = 'this replica'
-  const forgotten = findForgotten([
-    ...(base ? [{ who, kind: 'base' as const, held: base, known: newest }] : []),
-    ...(overlay && !lostOverlay
-      ? [{ who, kind: 'overlay' as const, held: overlay, known: await store.get(OVERLAYS, CURRENT_KEY) }]
-      : []),
-  ])
   const nextEpoch =
     forgotten || lostOverlay ? Math.max(epoch, base?.epoch ?? 0, overlay?.epoch ?? 0) + 1 : epoch
   if (settings?.epoch !== nextEpoch) {
     await store.write(async (writer) => {
       // In the transaction that begins the epoch: a row repaired without it could have its version given twice.
       if (lostOverlay) await replaceOverlay(writer, input)
-      const text = base === files.base ? input.fileText : published.base()?.text
-      const isBaseForgotten = base !== undefined && isNewer(base, newest)
-      const taken = isBaseForgotten && text ? await takeFromBase(writer, base, text, now) : ''
+      const found =
+        base === held?.document && held
+          ? { ...held, wave: published.wave() }
+          : base && { document: base, text: input.fileText!, wave: null }
+      const isBaseForgotten = found && base && base.epoch >= epoch && isNewer(base, newest)
+      const taken = isBaseForgotten ? await takeFromBase(writer, found, now) : ''
       const reason = lostOverlay
         ? `the overlay is replaced: ${lostOverlay.message}`
         : forgotten
@@ -96,6 +116,23 @@ async function refreshBase(input: RecoverInput, file: TopologyBase | undefined):
     if (!file || versionKey(file) !== error.row.key) throw error
     await repair(input, error)
   }
+}
+
+function witness(
+  kind: 'base' | 'overlay',
+  document: TopologyBase | TopologyOverlay | undefined,
+  known: DocumentVersion | undefined,
+): HeldElsewhere[] {
+  return document ? [{ who: 'this replica', kind, held: versionOf(document), known }] : []
+}
+
+/** What the store's row says, with its signature where that row was read as this document. */
+function signedAs(
+  document: TopologyBase | TopologyOverlay | undefined,
+  row: { epoch: number; version: number } | undefined,
+): DocumentVersion | undefined {
+  const isRead = document && row && document.epoch === row.epoch && document.version === row.version
+  return isRead ? versionOf(document) : row
 }
 
 function newerOf<T extends { epoch: number; version: number }>(a: T | undefined, b: T | undefined) {

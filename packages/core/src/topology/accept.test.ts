@@ -13,7 +13,7 @@ import fc from 'fast-check'
 import { acceptBase, acceptOverlay } from './accept.ts'
 import { compileOverlay } from './compile.ts'
 import { exampleBase, exampleCell, SINCE, unwrap } from './example-fleet.ts'
-import { overlayMisfits } from './overlay-fit.ts'
+import { overlayMisfits, refit } from './overlay-fit.ts'
 import { unhealthyIndexes } from './overlay-marks.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -237,6 +237,11 @@ describe('an overlay', () => {
       ['TOPOLOGY_OVERLAY_MISFIT'],
       'which is found when its base is taken',
     )
+    const found = refit(early, next)
+    assert.deepEqual(found.overlay, { ...early, unhealthy: [] }, 'it keeps what is about tenants')
+    assert.match(found.misfits[0]?.message ?? '', /: 99; .*; 2 marks of overlay 3 are no longer followed$/)
+    const another = accepted(CURRENT, changed({ version: 7 }))
+    assert.deepEqual(refit(early, another), { overlay: early, misfits: [] })
   })
 
   test('marks cells, quarantine cell included; unknown slots have no effect', () => {

@@ -28,7 +28,7 @@ import type { FleetFile } from '@cellplane/contract/fleet-file'
 import { hashKey } from '../hash/bucket.ts'
 import type { PlacementPolicy } from '../placement/place.ts'
 import { PLACEMENT_ALGORITHM } from '../placement/place.ts'
-import { buildRoutingIndex } from './routing-index.ts'
+import { buildRoutingIndex } from './pack-index.ts'
 
 /** How long health marks count without news, in seconds: the guide's figure. */
 export const TOPOLOGY_TTL_SECONDS = 60

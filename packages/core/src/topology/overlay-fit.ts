@@ -9,7 +9,8 @@
  *
  * To refuse in the last two cases would leave routers without health marks for as long as a wave takes. There a mark for an
  * unknown slot has no effect (`unhealthyIndexes`), and that is all. Whether it fits is asked again when the consumer takes the
- * base that the overlay names; see the callers for what a misfit costs then.
+ * base that the overlay names (`refit`). One that does not is not dropped then: the overlay before it is gone, and quarantines and
+ * holds are about tenants, whom no base refutes.
  */
 import { type Problem, problem, type TopologyOverlay } from '@cellplane/contract'
 import type { Snapshot } from './snapshot.ts'
@@ -31,4 +32,22 @@ export function overlayMisfits(overlay: TopologyOverlay, { base, indexOfSlot }: 
     `marks slots that no cell has: ${told}; expected slots of base (epoch ${base.epoch}, version ${base.version}), which it ` +
     'names; publish an overlay that was planned for that base'
   return [problem('TOPOLOGY_OVERLAY_MISFIT', 'unhealthy', message)]
+}
+
+/**
+ * The overlay that was held when another base came, as it is followed from then on. If that base is the one that it names, and
+ * refutes one of its marks, then whoever marked had other cells in mind: none of its marks is followed any more, those for slots
+ * that exist included. All else of it stays in force.
+ */
+export function refit<Held extends TopologyOverlay | null>(
+  overlay: Held,
+  base: FittedBase,
+): { overlay: Held; misfits: Problem[] } {
+  const misfits = overlay ? overlayMisfits(overlay, base) : []
+  if (!overlay || misfits.length === 0) return { overlay, misfits }
+  const dropped = `${overlay.unhealthy.length} marks of overlay ${overlay.version} are no longer followed`
+  return {
+    overlay: { ...overlay, unhealthy: [] },
+    misfits: misfits.map((one) => ({ ...one, message: `${one.message}; ${dropped}` })),
+  }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeTable, type UnsignedTopologyBase } from '@cellplane/contract'
 import { exampleBase, exampleCell, SINCE, unwrap } from './example-fleet.ts'
-import { buildRoutingIndex } from './routing-index.ts'
+import { buildRoutingIndex } from './pack-index.ts'
 
 function findings(change: Partial<UnsignedTopologyBase>): string[] {
   const result = buildRoutingIndex({ ...exampleBase(), ...change })

@@ -8,7 +8,8 @@
  */
 import type { Parsed, TopologyBase } from '@cellplane/contract'
 import { parsed } from '@cellplane/contract'
-import { openIndex, type PackedIndex, packIndex, type RoutingIndex } from './routing-index.ts'
+import { packIndex } from './pack-index.ts'
+import { openIndex, type PackedIndex, type RoutingIndex } from './routing-index.ts'
 
 /** All of a base but what grows with its buckets and overrides. */
 export type BaseHead = Omit<TopologyBase, 'table' | 'former_tables' | 'overrides' | 'former_overrides'>

@@ -1,6 +1,6 @@
 /**
- * The Prometheus page, written from the counters as they are: no registry, nothing to register, nothing on the request
- * path. A series for each cell, never one for a tenant, whose number has no bound.
+ * The Prometheus page: which figures of the router it shows, read from the counters as they are. No registry, nothing to
+ * register, nothing on the request path. A series for each cell, never one for a tenant, whose number has no bound.
  */
 import { SATURATION_SHARES } from '@cellplane/contract'
 import { type Cell, DURATION_BOUNDS_S } from '../cells/cell.ts'
@@ -8,10 +8,9 @@ import { monotonicNow } from '../clock.ts'
 import { inFlightCeiling } from '../decision/admission.ts'
 import type { StoreState } from '../documents/object-store-source.ts'
 import type { HoldCounts } from '../serve/holds.ts'
+import { counter, gauge, histogram, one, type Sample } from './metrics-text.ts'
 import type { RouterState } from './router-state.ts'
 import { reloadedOf, tlsStatus } from './tls-status.ts'
-
-type Sample = [labels: Record<string, string>, value: number]
 
 export function formatMetrics(state: RouterState): string {
   return [
@@ -248,54 +247,4 @@ function documentMetrics({ refusals, currentTopology }: RouterState): string[] {
     ),
     gauge('topology_age_seconds', 'Time since the document was issued.', age),
   ]
-}
-
-/** `counts` of a cell: one for each bound, and one for what is above them. */
-type Distribution = { id: string; counts: Float64Array; sum?: number }
-
-function histogram(
-  name: string,
-  help: string,
-  bounds: readonly number[],
-  cells: readonly Distribution[],
-): string {
-  const labels = [...bounds.map(String), '+Inf']
-  const buckets = cells.flatMap(({ id, counts }) => {
-    let upTo = 0
-    return labels.map((le, i): Sample => {
-      upTo += counts[i]!
-      return [{ cell: id, le }, upTo]
-    })
-  })
-  const sums = cells.flatMap(({ id, sum }): Sample[] => (sum === undefined ? [] : [[{ cell: id }, sum]]))
-  const counts = buckets.flatMap(([{ cell, le }, count]): Sample[] =>
-    le === '+Inf' ? [[{ cell: cell! }, count]] : [],
-  )
-  return [
-    head(name, 'histogram', help),
-    samples(`${name}_bucket`, buckets),
-    samples(`${name}_sum`, sums),
-    samples(`${name}_count`, counts),
-  ].join('')
-}
-
-const one = (value: number): Sample[] => [[{}, value]]
-
-const counter = (name: string, help: string, values: readonly Sample[]) =>
-  head(name, 'counter', help) + samples(name, values)
-
-const gauge = (name: string, help: string, values: readonly Sample[]) =>
-  head(name, 'gauge', help) + samples(name, values)
-
-const head = (name: string, type: string, help: string) =>
-  `# HELP cellplane_router_${name} ${help}\n# TYPE cellplane_router_${name} ${type}\n`
-
-/** Label values are cell ids, codes and our own words: none has a quote, a backslash or a line end. */
-function samples(name: string, values: readonly Sample[]): string {
-  return values
-    .map(([labels, value]) => {
-      const inner = Object.entries(labels).map(([label, text]) => `${label}="${text}"`)
-      return `cellplane_router_${name}${inner.length === 0 ? '' : `{${inner.join(',')}}`} ${value}\n`
-    })
-    .join('')
 }

@@ -32,12 +32,9 @@ export type RoutingView = CellArrays &
     readonly held: HeldTenants
     /** By this router: see `createCrashWatch`. */
     readonly suspended: ReadonlySet<string>
-    /** The overlay refines a newer base than this one, which is on its way: until when that is believed. Else 0. */
-    readonly baseDueUntil: number
+    /** The overlay refines a newer base than this one, which is on its way. */
+    readonly isBaseDue: boolean
   }
-
-/** Longer than a base is watched at one router before it is taken back; one that never comes is not waited for. */
-const BASE_DUE_MS = 30_000
 
 /** `arrays` are indexed as the topology's snapshot is. `previous` lends what did not change. */
 export function buildRoutingView(
@@ -63,15 +60,11 @@ export function buildRoutingView(
     held: heldTenants(snapshot, overlay, previous?.held ?? NOBODY_HELD, monotonicNow()),
     throttled: previous?.overlay === overlay ? previous.throttled : throttledTenants(overlay),
     suspended,
-    baseDueUntil: baseDueUntil(topology, previous),
+    isBaseDue: isBaseDue(topology),
   }
 }
 
-function baseDueUntil({ snapshot: { base }, overlay }: Topology, previous: RoutingView | null): number {
-  if (!overlay || overlay.epoch < base.epoch) return 0
-  if (overlay.epoch === base.epoch && overlay.base_version <= base.version) return 0
-  const isSameNews =
-    previous?.overlay?.epoch === overlay.epoch && previous.overlay.base_version === overlay.base_version
-  // Kept when it is over, so that each confirmation of the overlay does not begin it anew.
-  return isSameNews && previous.baseDueUntil > 0 ? previous.baseDueUntil : monotonicNow() + BASE_DUE_MS
+function isBaseDue({ snapshot: { base }, overlay }: Topology): boolean {
+  if (!overlay || overlay.epoch < base.epoch) return false
+  return overlay.epoch > base.epoch || overlay.base_version > base.version
 }

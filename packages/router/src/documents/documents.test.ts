@@ -148,6 +148,7 @@ describe('the topology', { concurrency: 4 }, () => {
       )
       assert.match(report.last_refusal!, /table/)
       assert.equal(report.base!.version, good.version)
+      assert.match(report.base!.signature!, /^[\w-]{86}$/)
       // And the next good one is taken.
       const { version } = fleet.publishBase()
       await until('the good base', async () => (await statusOf(router)).base.version === version)

@@ -22,6 +22,7 @@ import {
   type HeldBase,
   openSnapshot,
   overlayMisfits,
+  refit,
   type Snapshot,
 } from '@cellplane/core/data-plane'
 import type { Logger } from '../log.ts'
@@ -106,18 +107,13 @@ export function createHeldTopology(options: HeldTopologyOptions, signal: AbortSi
     if (!opened.ok) return opened.problems
     // To open it and to adopt it are a millisecond or two each for 1,000 cells; requests come between.
     await nextTurn()
+    // An overlay that came before its base is judged now.
+    const { overlay, misfits } = refit(current?.overlay ?? null, opened.value)
     const adopted = tryTo(() =>
-      adopt({
-        snapshot: opened.value,
-        overlay: current?.overlay ?? null,
-        overlayConfirmedAt: current?.overlayConfirmedAt ?? 0,
-      }),
+      adopt({ snapshot: opened.value, overlay, overlayConfirmedAt: current?.overlayConfirmedAt ?? 0 }),
     )
     if (!adopted.ok) return adopted.problems
     log.info('topology base accepted', { epoch, version })
-    // The overlay came before its base. What it says of cells that nobody has is without effect, and the rest of it,
-    // quarantines above all, stays in force: the one before is gone, and routing must not wait for the next.
-    const misfits = current?.overlay ? overlayMisfits(current.overlay, current.snapshot) : []
     if (misfits.length > 0) refusals.add('overlay', source, misfits)
     return []
   }

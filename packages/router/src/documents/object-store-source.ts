@@ -26,13 +26,16 @@ export type StoreState = {
 
 export type StoreSource = {
   readonly state: Readonly<StoreState>
-  /** Never rejects. */
+  /** Never rejects. While a look is under way it is that one. */
   look(): Promise<void>
+  /** Resolves when nothing of it is under way. */
+  idle(): Promise<void>
 }
 
 export function createStoreSource(options: StoreReaderOptions, log: Logger): StoreSource {
   const state: StoreState = { seenAt: null, failures: 0, failure: null }
   let reader: StoreReader | null = null
+  let underWay: Promise<void> | null = null
 
   async function ask(): Promise<string> {
     try {
@@ -43,21 +46,30 @@ export function createStoreSource(options: StoreReaderOptions, log: Logger): Sto
     }
   }
 
+  async function lookOnce(): Promise<void> {
+    const why = await ask()
+    underWay = null
+    if (options.signal.aborted) return
+    if (why === '') {
+      state.seenAt = monotonicNow()
+      state.failure = null
+      return
+    }
+    // Once, not at every look.
+    if (state.failure === null)
+      log.warn('the object store does not give the topology; routing goes on', { why })
+    state.failures++
+    state.failure = why
+  }
+
   return {
     state,
-    async look() {
-      const why = await ask()
-      if (options.signal.aborted) return
-      if (why === '') {
-        state.seenAt = monotonicNow()
-        state.failure = null
-        return
-      }
-      // Once, not at every look.
-      if (state.failure === null)
-        log.warn('the object store does not give the topology; routing goes on', { why })
-      state.failures++
-      state.failure = why
+    look() {
+      underWay ??= lookOnce()
+      return underWay
+    },
+    async idle() {
+      await Promise.all([underWay, reader?.idle()])
     },
   }
 }

@@ -1,96 +1,30 @@
 /** Routers that follow an object store, against one that checks signatures and conditions: instead of a control plane, and while it is gone. */
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { chmod, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, type TestContext, test } from 'node:test'
-import {
-  documentKey,
-  pointerKey,
-  type TopologyPointer,
-  type UnsignedTopologyOverlay,
-} from '@cellplane/contract'
+import { describe, test } from 'node:test'
+import { pointerKey, type TopologyPointer } from '@cellplane/contract'
 import { CREDENTIALS, REGION, startS3Server } from '@cellplane/testing/s3-server'
-import type { RouterConfigText } from '../config.ts'
-import type { Router } from '../router.ts'
 import { send } from '../testing/client.ts'
-import { FLEET, startFakeFleet } from '../testing/fake-fleet.ts'
+import { FLEET } from '../testing/fake-fleet.ts'
 import { until } from '../testing/wait.ts'
 import { FETCH_WAITS } from './fetch-document.ts'
+import {
+  BUCKET,
+  baseOf,
+  type Ground,
+  PREFIX,
+  PROMISED,
+  putOther,
+  referTo,
+  startGround,
+  statusOf,
+} from './fixtures/object-store-ground.ts'
 import { createStoreReader } from './object-store.ts'
 
-const BUCKET = 'topologies'
-const PREFIX = 'fleets/test'
 const LONG_AGO = '2026-01-01T00:00:00.000Z'
-
-type Document = { epoch: number; version: number }
-type Topology = NonNullable<RouterConfigText['topology']>
-
-const statusOf = async (router: Router) => (await send(router.adminPort, { path: '/status' })).json
-const baseOf = async (router: Router) => (await statusOf(router)).base?.version
-
-function referTo(kind: 'base' | 'overlay', { epoch, version }: Document, text: string) {
-  const sha256 = createHash('sha256').update(text).digest('hex')
-  return {
-    epoch,
-    version,
-    key: documentKey(PREFIX, kind, { epoch, version }),
-    sha256,
-    bytes: Buffer.byteLength(text),
-  }
-}
-
-/** A fleet, and an object store with what a control plane would have put there. */
-async function startGround(t: TestContext) {
-  const fleet = await startFakeFleet({ isPublished: false })
-  const s3 = await startS3Server(BUCKET)
-  s3.isPublic = true
-  t.after(async () => {
-    await fleet.stop()
-    await s3.stop()
-  })
-  const { sign } = fleet.controlPlane
-  let pointer: TopologyPointer | null = null
-  const point = (to: Partial<TopologyPointer>) => {
-    pointer = { format: 1, fleet: FLEET, overlay: null, ...pointer, ...to } as TopologyPointer
-    s3.objects.set(pointerKey(PREFIX), JSON.stringify(pointer))
-    return pointer
-  }
-  const put = (kind: 'base' | 'overlay', document: Document, text: string) => {
-    const reference = referTo(kind, document, text)
-    s3.objects.set(reference.key, text)
-    return reference
-  }
-  const location = { endpoint: s3.url, bucket: BUCKET, prefix: PREFIX, region: REGION }
-  return {
-    fleet,
-    s3,
-    put,
-    point,
-    location,
-    publishBase(text?: string): Document {
-      const base = fleet.buildBase()
-      point({ base: put('base', base, text ?? sign(base)) })
-      return base
-    },
-    publishOverlay(more: Partial<UnsignedTopologyOverlay> = {}): Document {
-      const overlay = fleet.buildOverlay(more)
-      point({ overlay: put('overlay', overlay, sign(overlay)) })
-      return overlay
-    },
-    asked: (what: string) => s3.log.filter((line) => line.includes(what)),
-    /** Beside the control plane with `url`, or alone. */
-    topology(s3Options: Partial<Topology['s3'] & object> = {}, url?: string): Topology {
-      return {
-        ...(url === undefined ? {} : { url, token_file: fleet.files.token }),
-        trusted_keys_file: fleet.files.keys,
-        s3: { ...location, poll_seconds: 0.05, ...s3Options },
-      }
-    },
-  }
-}
 
 const marked = (slot: number) => [{ slot, since: LONG_AGO, reason: 'probe' }]
 
@@ -164,19 +98,7 @@ describe('an object store', { concurrency: 4 }, () => {
     })
   })
 
-  /** Newer than whatever is held, and never there. */
-  const PROMISED = { epoch: 1_000, version: 1 }
-
-  type Ground = Awaited<ReturnType<typeof startGround>>
   type Spoiling = [what: string, reason: RegExp, spoil: (ground: Ground) => void]
-
-  /** The pointer promises what the object is not. */
-  function putOther({ s3, point, put }: Ground, text: string) {
-    const base = put('base', PROMISED, '{}')
-    s3.objects.set(base.key, text)
-    point({ base })
-    return base
-  }
 
   describe('what an object store gives and cannot be believed', () => {
     const cases: Spoiling[] = [

@@ -12,6 +12,9 @@
  * so one that was forged cannot have the router ask for something else; its size is a promise that is held against the limit
  * before anything is read, and against what comes; and an older version than what is held is no news and no fault, because
  * a base is in the object store only once its wave is over.
+ *
+ * Neither document waits long for the other: a base that takes its time comes beside the looks, and one that cannot be had
+ * keeps no overlay away, whose quarantines hold for the base before as well.
  */
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -34,6 +37,7 @@ import { prepareRequest, type StoreAccess } from '@cellplane/object-store'
 import { monotonicNow } from '../clock.ts'
 import { type FetchedDocument, type FetchWaits, fetchDocument } from './fetch-document.ts'
 import type { Offered } from './held-topology.ts'
+import { isLate } from './patience.ts'
 import { bytesOf, type Chunks, type DocumentKind, textOf } from './read-document.ts'
 
 type Version = Pick<DocumentReference, 'epoch' | 'version'>
@@ -53,9 +57,17 @@ export type StoreReaderOptions = {
 }
 
 export type StoreReader = {
-  /** One look, and what came of it is offered. Resolves to why the object store could not be asked; empty when it could. */
+  /**
+   * One look, and what came of it is offered; a base that is late comes after. Resolves to why the object store could not be
+   * asked, or why the last base did not come; empty when all is well.
+   */
   look(): Promise<string>
+  /** Resolves when no base is under way. */
+  idle(): Promise<void>
 }
+
+/** What became of a document, or why it cannot be had. */
+type Outcome = { offered: Offered; why: string }
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -66,6 +78,10 @@ export function createStoreReader(options: StoreReaderOptions): StoreReader {
   let last = { etag: null as string | null, forgetAt: NEVER }
   /** The last one that kept its word. It never goes back; one that promised too much is none to go back from. */
   let newest: TopologyPointer | null = null
+  /** `of`: the SHA-256 that the pointer says. */
+  let baseUnderWay: { of: string; outcome: Promise<Outcome> } | null = null
+  /** What became of the last base, when its look did not wait for it: for the next look. */
+  let lateBase: { of: string; outcome: Outcome } | null = null
 
   async function get(key: string, etag: string | null, bytesMax: number): Promise<FetchedDocument> {
     const condition: Record<string, string> = etag === null ? {} : { 'if-none-match': etag }
@@ -74,8 +90,39 @@ export function createStoreReader(options: StoreReaderOptions): StoreReader {
     return fetchDocument({ ...prepared.value, etag, bytesMax, waits: options.waits, signal })
   }
 
+  async function follow(kind: DocumentKind, reference: DocumentReference): Promise<Outcome> {
+    try {
+      return { offered: await fetchAndOffer(kind, reference), why: '' }
+    } catch (error) {
+      return { offered: 'unreadable', why: (error as Error).message }
+    }
+  }
+
+  async function beginBase(reference: DocumentReference): Promise<Outcome> {
+    const outcome = await follow('base', reference)
+    baseUnderWay = null
+    lateBase = { of: reference.sha256, outcome }
+    return outcome
+  }
+
+  /** Null while it, or another one, is under way. */
+  async function followBase(reference: DocumentReference): Promise<Outcome | null> {
+    const { sha256: of } = reference
+    // It is not fetched again only to be refused again. One that could not be had is.
+    if (lateBase?.of === of && lateBase.outcome.why === '') {
+      const { outcome } = lateBase
+      lateBase = null
+      return outcome
+    }
+    baseUnderWay ??= { of, outcome: beginBase(reference) }
+    const base = baseUnderWay
+    if (base.of !== of || (await isLate(base.outcome, signal))) return null
+    lateBase = null
+    return base.outcome
+  }
+
   /** Throws when it cannot be had. */
-  async function follow(kind: DocumentKind, reference: DocumentReference): Promise<Offered> {
+  async function fetchAndOffer(kind: DocumentKind, reference: DocumentReference): Promise<Offered> {
     const held = options.held(kind)
     if (held && !isNewerReference(reference, held)) return 'held'
     if (reference.bytes > options.bytesMax) {
@@ -136,18 +183,24 @@ export function createStoreReader(options: StoreReaderOptions): StoreReader {
         last = { etag: fetched.etag, forgetAt: NEVER }
         return ''
       }
-      try {
-        const { base, overlay } = pointer.value
-        const outcomes = [await follow('base', base)]
+      const base = await followBase(pointer.value.base)
+      const outcomes = [base ?? { offered: 'unreadable', why: lateBase?.outcome.why ?? '' }]
+      if (pointer.value.overlay) {
         // Health marks mean nothing without the cells that they are about.
-        if (overlay) outcomes.push(options.held('base') ? await follow('overlay', overlay) : 'unreadable')
-        const isDone = !outcomes.includes('unreadable')
-        last = { etag: fetched.etag, forgetAt: isDone ? NEVER : monotonicNow() + options.retryMs }
-        if (isDone && !outcomes.includes('refused')) newest = pointer.value
-        return ''
-      } catch (error) {
-        return (error as Error).message
+        const overlay = options.held('base') ? await follow('overlay', pointer.value.overlay) : null
+        outcomes.push(overlay ?? { offered: 'unreadable', why: '' })
       }
+      // What is on its way, or could not be had, is looked after at the next look.
+      const why = outcomes.map((one) => one.why).find(Boolean) ?? ''
+      if (why !== '' || !base) return why
+      const offered = outcomes.map((one) => one.offered)
+      const isDone = !offered.includes('unreadable')
+      last = { etag: fetched.etag, forgetAt: isDone ? NEVER : monotonicNow() + options.retryMs }
+      if (isDone && !offered.includes('refused')) newest = pointer.value
+      return ''
+    },
+    async idle() {
+      await baseUnderWay?.outcome
     },
   }
 }

@@ -9,7 +9,10 @@ import { until } from '../testing/wait.ts'
 const statusOf = async (router: Router) => (await send(router.adminPort, { path: '/status' })).json
 const marks = (...slots: number[]) =>
   slots.map((slot) => ({ slot, since: new Date().toISOString(), reason: 'probe' }))
+const metricsOf = async (router: Router) => (await send(router.adminPort, { path: '/metrics' })).text
 const UNKNOWN = 77
+/** It is on its ramp for a while, so what it is sent does not tell. */
+const NOT_MARKED = /^cellplane_router_cell_marked_unhealthy\{cell="cell-1"\} 0$/m
 
 test('an overlay with a slot that its own base lacks is refused, and the one before stays', async (t) => {
   const fleet = await startFakeFleet({ isPublished: false })
@@ -33,7 +36,7 @@ test('an overlay with a slot that its own base lacks is refused, and the one bef
   assert.equal((await send(router.port, { headers })).json.cell, 'cell-1')
 })
 
-test('one that comes before its base is taken, and found out by its base: counted, and what is known of it stays', async (t) => {
+test('one that comes before its base is taken, and found out by its base: counted, explained, and none of its marks is followed', async (t) => {
   const fleet = await startFakeFleet({ isPublished: false })
   t.after(() => fleet.stop())
   const router = await fleet.startRouter()
@@ -42,7 +45,7 @@ test('one that comes before its base is taken, and found out by its base: counte
   const early = fleet.publishOverlay({
     base_version: first.version + 10,
     unhealthy: marks(1, UNKNOWN),
-    quarantined: [],
+    quarantined: [{ tenant: 'poison', since: new Date().toISOString(), reason: 'crashes' }],
   })
   await until('the overlay', async () => (await statusOf(router)).overlay?.version === early.version)
   assert.equal((await statusOf(router)).refused_documents.overlay, 0)
@@ -54,9 +57,13 @@ test('one that comes before its base is taken, and found out by its base: counte
   const status = await statusOf(router)
   assert.deepEqual(status.refused_documents, { base: 0, overlay: 1, jwks: 0 })
   assert.match(status.last_refusal, /: 77; expected slots of base \(epoch 1, version 11\), which it names/)
+  assert.match(status.last_refusal, new RegExp(`2 marks of overlay ${early.version} are no longer followed`))
   assert.equal(status.overlay.version, early.version)
-  assert.equal((await send(router.port, { headers })).json.cell, 'cell-2')
+  const metrics = await metricsOf(router)
+  assert.match(metrics, NOT_MARKED, 'that mark was of the same hand')
+  assert.match(metrics, /^cellplane_router_tenants_quarantined 1$/m, 'who is in quarantine stays there')
   fleet.publishBase({ version: first.version + 11 })
   await until('the base after it', async () => (await statusOf(router)).base.version === first.version + 11)
   assert.equal((await statusOf(router)).refused_documents.overlay, 1, 'no other base asks')
+  assert.match(await metricsOf(router), NOT_MARKED, 'and none brings the marks back')
 })

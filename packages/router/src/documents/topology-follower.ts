@@ -6,10 +6,9 @@
  * does for a document takes as long as there are cells in it; the rest is read aside.
  *
  * One loop does all fetching, one pass at a time. A pass asks for the base, then the overlay, both conditionally. News
- * comes from the push, and from cells that answer 421. A large base is read for seconds, and news of health does not wait
- * for it: the pass goes on to the overlay, and passes that come meanwhile leave the base alone.
+ * comes from the push, and from cells that answer 421. A large base is read for seconds, an object store may take minutes to
+ * answer, and news of health waits for neither: the pass goes on, and passes that come meanwhile leave alone what is under way.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { problem } from '@cellplane/contract'
 import { monotonicNow } from '../clock.ts'
 import { FETCH_WAITS, type FetchWaits, fetchDocument } from './fetch-document.ts'
@@ -23,6 +22,7 @@ import {
   type StoreState,
 } from './object-store-source.ts'
 import { startPassLoop } from './pass-loop.ts'
+import { isLate } from './patience.ts'
 import { type Chunks, type DocumentKind, TOPOLOGY_UNREADABLE } from './read-document.ts'
 import { createSaving } from './saving.ts'
 import { followTopologyEvents } from './topology-events.ts'
@@ -69,12 +69,6 @@ type LastAnswer = { etag: string | null; isHeld: boolean; forgetAt: number }
  * document that takes all of its reader's two minutes keeps one processor busy for two thirds of the time.
  */
 const UNREADABLE_RETRY_MS = 60_000
-
-/**
- * How long a pass waits for a base, which is as long as anybody waits for a pass. A small one is there in milliseconds, and
- * the overlay after it.
- */
-const BASE_PATIENCE_MS = 1_000
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -211,6 +205,8 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
           // The control plane's last answer is the current document no more, so that "unchanged" confirms nothing.
           answers[kind] = { etag: null, isHeld: false, forgetAt: NEVER }
           await keep(kind, document)
+          // It may have come after its look, which then left its overlay alone.
+          if (kind === 'base') loop.wake()
         }
         return result
       },
@@ -222,7 +218,8 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     // What could not be written before; also while the control plane is gone, when a restart needs the file most.
     await saving.retry('base')
     if (controlPlane) await askControlPlane(controlPlane)
-    if (options.objectStore && objectStore && isStoreDue(options.objectStore)) await objectStore.look()
+    if (options.objectStore && objectStore && isStoreDue(options.objectStore))
+      await isLate(objectStore.look(), stopping.signal)
   }
 
   await readLastGood()
@@ -249,16 +246,7 @@ export async function startTopologyFollower(options: FollowerOptions): Promise<T
     refresh: loop.refresh,
     async stop() {
       stopping.abort()
-      await Promise.all([loop.ended, baseUnderWay, events])
+      await Promise.all([loop.ended, baseUnderWay, objectStore?.idle(), events])
     },
   }
-}
-
-/** Whether the pass goes on without the base. */
-async function isLate(base: Promise<boolean>, signal: AbortSignal): Promise<boolean> {
-  const waited = new AbortController()
-  const patience = delay(BASE_PATIENCE_MS, true, { signal: AbortSignal.any([signal, waited.signal]) })
-  const late = await Promise.race([base.then(() => false), patience.catch(() => true)])
-  waited.abort()
-  return late
 }

@@ -130,14 +130,12 @@ function compileReport(options: ReporterOptions, startedAt: string, ms: number):
   const { cells, refusals } = options
   const figures = cells.figures.read(FIGURES_MAX, monotonicNow())
   const topology = options.currentTopology()
-  const versionOf = (document: { epoch: number; version: number } | null | undefined) =>
-    document ? { epoch: document.epoch, version: document.version } : null
   return {
     router: options.router,
     started_at: startedAt,
     at: new Date().toISOString(),
-    base: versionOf(topology?.snapshot.base),
-    overlay: versionOf(topology?.overlay),
+    base: heldDocument(topology?.snapshot.base),
+    overlay: heldDocument(topology?.overlay),
     refused_documents: refusals.total,
     last_refusal: refusals.last,
     cells: cells.arrays.cells.map(({ slot, index, inFlight, counters }) => {
@@ -166,4 +164,13 @@ function compileReport(options: ReporterOptions, startedAt: string, ms: number):
     },
     tenant_figures: formatFigures(options, figures),
   }
+}
+
+/** With the signature, which says which content: a version that a restored store gave twice is two documents. */
+function heldDocument(
+  document: { epoch: number; version: number; signature: { value: string } } | null | undefined,
+): RouterReport['base'] {
+  if (!document) return null
+  const { epoch, version, signature } = document
+  return { epoch, version, signature: signature.value }
 }

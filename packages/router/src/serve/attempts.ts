@@ -85,10 +85,10 @@ export class Attempts implements Contest {
 
   /** The base that may know the cell which the request names, if one is under way; not waited for twice. */
   #comingBase(): Promise<void> | null {
-    if (this.#hasAwaitedBase || this.#view.baseDueUntil === 0) return null
+    if (this.#hasAwaitedBase || !this.#view.isBaseDue) return null
     if (!namesStrangeCell(this.#view.snapshot, this.#shard(), this.#wish())) return null
     this.#hasAwaitedBase = true
-    return this.#deps.baseWaits.untilNext(this.#view)
+    return this.#deps.baseWaits.untilNext(this.#view, this.#tenant.key)
   }
 
   /** The first attempt, or the answer that makes it needless. */

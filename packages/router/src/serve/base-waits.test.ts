@@ -11,10 +11,10 @@ const LONG_MS = 60_000
 
 type Running = {
   fleet: FakeFleet
-  /** A read of a record at cell-2, for a tenant that has cell-0 and cell-1. Resolves to who answered. */
-  read(): Promise<string>
+  /** A read of a record at cell-2, for the nth tenant that has cell-0 and cell-1. Resolves to who answered. */
+  read(nth?: number): Promise<string>
   /** Shows the overlay of a base that is still under way, and waits until the router has it. */
-  announce(): Promise<void>
+  announce(baseVersion?: number): Promise<void>
   /** Publishes that base: cell-2 is the tenant's home. */
   publish(): void
   /** How many requests each cell has had. */
@@ -33,10 +33,12 @@ async function withFleet(run: (running: Running) => Promise<void>, limits: Route
     await until('a topology', async () => (await send(adminPort, { path: '/readyz' })).status === 200)
     await run({
       fleet,
-      read: async () =>
-        String((await send(port, { path, headers: ['x-tenant', tenant] })).headers['cellplane-cell']),
-      async announce() {
-        const { version } = fleet.publishOverlay({ base_version: 1_000 })
+      read: async (nth = 0) => {
+        const headers = ['x-tenant', fleet.tenantOn(0, 1, nth)]
+        return String((await send(port, { path, headers })).headers['cellplane-cell'])
+      },
+      async announce(base_version = 1_000) {
+        const { version } = fleet.publishOverlay({ base_version })
         await until('the overlay', async () => (await status()).overlay?.version === version)
       },
       publish() {
@@ -97,6 +99,23 @@ test('beyond so many that wait nobody waits', () =>
       assert.equal(await first, 'cell-2')
     },
     { held_requests_max: 1 },
+  ))
+
+test('a tenant that fills its places leaves room for the others, and gets them back', () =>
+  withFleet(
+    async ({ announce, read, publish }) => {
+      await announce()
+      const first = read()
+      assert.ok(await isWaiting(first, announce))
+      assert.equal(await read(), 'cell-0')
+      const another = read(1)
+      assert.ok(await isWaiting(another, announce))
+      publish()
+      assert.deepEqual([await first, await another], ['cell-2', 'cell-0'])
+      await announce(2_000)
+      assert.ok(await isWaiting(read(1), () => announce(2_000)))
+    },
+    { held_requests_per_tenant_max: 1 },
   ))
 
 test('a router that stops sends what waits where it knows', () =>

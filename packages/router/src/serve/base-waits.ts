@@ -7,31 +7,34 @@
  * one. So a router knows that one is under way; until it is here, and for a few seconds at most, such a request waits, and
  * then goes where the view of that moment says.
  *
- * Bounded in number and in time; without room, or when the time is up, it is routed by what is known.
+ * Bounded in number, for the process and for a tenant, and in time; without room, or when the time is up, it is routed by what
+ * is known. A base that is watched for longer than that, or that this router refuses, is still expected: each such request then
+ * waits its time, and in vain.
  */
 import { monotonicNow } from '../clock.ts'
 import type { RouterLimits } from '../config.ts'
 import type { RoutingView } from '../decision/routing-view.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { WaitingRoom } from './waiting-room.ts'
 
 export type BaseWaits = {
-  readonly waiting: number
-  /** Resolves when another base is followed, or the time is up. Null: none is under way, or there is no room. */
-  untilNext(view: RoutingView): Promise<void> | null
+  /** Resolves when another base is followed, or the time is up. Null: none is under way, or there is no room for the tenant. */
+  untilNext(view: RoutingView, tenant: string): Promise<void> | null
   /** The topology has changed. */
   onTopology(): void
   stop(): void
 }
 
 export type BaseWaitsOptions = {
-  limits: Pick<RouterLimits, 'hold_timeout_ms' | 'held_requests_max'>
+  limits: Pick<RouterLimits, 'hold_timeout_ms'>
+  room: WaitingRoom
   deadlines: Deadlines
   currentView(): RoutingView | null
 }
 
-type Waiting = { view: RoutingView; deadline: number; goOn: () => void }
+type Waiting = { view: RoutingView; tenant: string; deadline: number; goOn: () => void }
 
-export function createBaseWaits({ limits, deadlines, currentView }: BaseWaitsOptions): BaseWaits {
+export function createBaseWaits({ limits, room, deadlines, currentView }: BaseWaitsOptions): BaseWaits {
   /** In the order in which they came, and so by their deadlines. */
   const waiting = new Set<Waiting>()
   let isStopped = false
@@ -40,6 +43,7 @@ export function createBaseWaits({ limits, deadlines, currentView }: BaseWaitsOpt
 
   function release(one: Waiting): void {
     waiting.delete(one)
+    room.leave(one.tenant)
     if (waiting.size === 0) watched.deadline = Number.POSITIVE_INFINITY
     one.goOn()
   }
@@ -53,14 +57,10 @@ export function createBaseWaits({ limits, deadlines, currentView }: BaseWaitsOpt
   }
 
   return {
-    get waiting() {
-      return waiting.size
-    },
-    untilNext(view) {
-      const now = monotonicNow()
-      if (isStopped || view.baseDueUntil <= now || waiting.size >= limits.held_requests_max) return null
+    untilNext(view, tenant) {
+      if (isStopped || !view.isBaseDue || !room.enter(tenant)) return null
       return new Promise((resolve) => {
-        waiting.add({ view, deadline: now + limits.hold_timeout_ms, goOn: resolve })
+        waiting.add({ view, tenant, deadline: monotonicNow() + limits.hold_timeout_ms, goOn: resolve })
         // Looked at in each round while anybody waits.
         watched.deadline = 0
       })

@@ -22,7 +22,7 @@ import { shardIn, type Tenant } from '../decision/tenants.ts'
 import { type RequestHead, requestView } from '../http/request-head.ts'
 import type { RequestScan } from '../http/request-scan.ts'
 import type { ResponseScan } from '../http/response-scan.ts'
-import type { RequestSpan, Tracing } from '../tracing/tracing.ts'
+import { isFailure } from '../tracing/tracing.ts'
 import { Answer, type OwnAnswer } from './answer.ts'
 import { formatInterimHead, formatSwitchHead } from './answer-head.ts'
 import type { Attempt, Relay } from './attempt.ts'
@@ -383,34 +383,37 @@ export class Exchange implements Relay, HeldRequest {
       const durationMs = now - this.#startedAt
       accessLog.write({ identity: this.identity, head: this.head, tenant, cell, status, durationMs })
     }
-    if (this.#deps.tracing) this.#trace(this.#deps.tracing, now, false)
+    this.#trace(now, false)
     this.#leave()
     this.client.onExchangeEnd(isClientKept, !this.head.isKeptAlive)
   }
 
   /** Ends without an answer, or in the middle of one: the client sees its connection cut. */
   #cut(): void {
-    if (this.#deps.tracing) this.#trace(this.#deps.tracing, monotonicNow(), true)
+    this.#trace(0, true)
     this.#leave()
     this.client.destroy()
   }
 
-  #trace(tracing: Tracing, endedAt: number, isCut: boolean): void {
+  /** Of a hundred requests some one is kept: for the others nothing is made. `endedAt`: 0 is now. */
+  #trace(endedAt: number, isCut: boolean): void {
     const { identity, head } = this
-    const span: RequestSpan = {
+    const { tracing } = this.#deps
+    const { status } = this.#answer
+    if (!tracing || !(isSampled(identity) || isFailure(status, isCut))) return
+    tracing.record({
       traceId: traceIdOf(identity),
       spanId: spanIdOf(identity),
       parentSpanId: identity.parentSpanId,
       startedAt: this.#startedAt,
-      endedAt,
+      endedAt: endedAt || monotonicNow(),
       method: head.method,
       path: head.path,
-      status: this.#answer.status,
+      status,
       isCut,
       tenant: this.#tenant?.isTenant ? this.#tenant.key : null,
       cell: this.#attempts?.cell?.id ?? null,
-    }
-    tracing.record(span, isSampled(identity))
+    })
   }
 
   #leave(): void {

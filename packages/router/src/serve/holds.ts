@@ -14,7 +14,7 @@
  * anybody may, and one whose time is up goes on as if it had just come: the cell's ceiling lets it in, or its answer says
  * that the cell is full.
  *
- * What waits is bounded by number, for the process and for a tenant, by bytes and by time (`hold_timeout_ms`). So an
+ * What waits is bounded by number, for the process and for a tenant (`waiting-room.ts`), by bytes and by time. So an
  * overlay that holds a tenant wrongly costs that tenant an answer of 503, and no one else anything.
  */
 import { monotonicNow } from '../clock.ts'
@@ -24,6 +24,7 @@ import type { RoutingView } from '../decision/routing-view.ts'
 import { shardIn, type Tenant } from '../decision/tenants.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Refusal } from './refusal.ts'
+import type { WaitingRoom } from './waiting-room.ts'
 
 export type HeldRequest = {
   /** Sends it where the current view says. Does not throw. */
@@ -79,10 +80,8 @@ export type Holds = HoldCounts & {
 }
 
 export type HoldsOptions = {
-  limits: Pick<
-    RouterLimits,
-    'hold_timeout_ms' | 'held_requests_max' | 'held_requests_per_tenant_max' | 'held_bytes_max'
-  >
+  limits: Pick<RouterLimits, 'hold_timeout_ms' | 'held_bytes_max'>
+  room: WaitingRoom
   deadlines: Deadlines
   currentView(): RoutingView | null
 }
@@ -110,7 +109,7 @@ const newQueue = (tenant: Tenant, now: number): Queue => ({
   isMoving: false,
 })
 
-export function createHolds({ limits, deadlines, currentView }: HoldsOptions): Holds {
+export function createHolds({ limits, room, deadlines, currentView }: HoldsOptions): Holds {
   /** By the tenant's key: a tenant that was forgotten meanwhile is another object. */
   const queues = new Map<string, Queue>()
   const outcomes: Record<HoldOutcome, number> = {
@@ -135,6 +134,7 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
     queue.waiting.delete(hold)
     if (queue.waiting.size === 0) queues.delete(queue.tenant.key)
     waiting--
+    room.leave(queue.tenant.key)
     bytes -= hold.bytes
     outcomes[outcome]++
     if (waiting === 0) watched.deadline = Number.POSITIVE_INFINITY
@@ -209,11 +209,8 @@ export function createHolds({ limits, deadlines, currentView }: HoldsOptions): H
     add(request, tenant, initialBytes) {
       const now = monotonicNow()
       const queue = queues.get(tenant.key) ?? newQueue(tenant, now)
-      const isFull =
-        waiting >= limits.held_requests_max ||
-        queue.waiting.size >= limits.held_requests_per_tenant_max ||
-        bytes + initialBytes > limits.held_bytes_max
-      if (isStopped || isFull) {
+      const isFull = () => bytes + initialBytes > limits.held_bytes_max || !room.enter(tenant.key)
+      if (isStopped || isFull()) {
         outcomes[isStopped ? 'stopped' : 'no-room']++
         return null
       }

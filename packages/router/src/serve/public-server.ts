@@ -18,6 +18,7 @@ import { startDeadlines } from './deadlines.ts'
 import type { Client, ServeDeps } from './deps.ts'
 import { createHolds, type HoldCounts } from './holds.ts'
 import type { Reads } from './read-buffer.ts'
+import { createWaitingRoom } from './waiting-room.ts'
 
 export type PublicServer = {
   /** Of plain text, or of TLS when there is nothing else. */
@@ -56,8 +57,9 @@ export async function startPublicServer(options: PublicServerOptions): Promise<P
       why: error.stack ?? error.message,
     })
   const deadlines = startDeadlines(onDefect)
-  const holds = createHolds({ limits, deadlines, currentView: options.currentView })
-  const baseWaits = createBaseWaits({ limits, deadlines, currentView: options.currentView })
+  const waiting = { limits, room: createWaitingRoom(limits), deadlines, currentView: options.currentView }
+  const holds = createHolds(waiting)
+  const baseWaits = createBaseWaits(waiting)
   const deps: ServeDeps = {
     ...options,
     deadlines,

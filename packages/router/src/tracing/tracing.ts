@@ -14,8 +14,8 @@ import type { RouterConfig } from '../config.ts'
 export type Tracing = {
   /** Whether a trace that begins here is kept. `traceId` is 32 hexadecimal digits. */
   samples(traceId: string): boolean
-  /** Takes a request's span, if it is one to keep. */
-  record(request: RequestSpan, isSampled: boolean): void
+  /** Takes the span of a request that is sampled, or failed. */
+  record(request: RequestSpan): void
   readonly exporter: SpanExporter
 }
 
@@ -64,20 +64,16 @@ export async function startTracing({ traces, fleet, router }: RouterConfig): Pro
   const keptBelow = traces.sample_share * DECISIONS
   return {
     samples: (traceId) => Number.parseInt(traceId.slice(-DECIDING_DIGITS), 16) < keptBelow,
-    record(request, isSampled) {
-      if (isSampled || isFailure(request)) exporter.add(spanOf(request))
-    },
+    record: (request) => exporter.add(spanOf(request)),
     exporter,
   }
 }
 
-export function isFailure({ status, isCut }: Pick<RequestSpan, 'status' | 'isCut'>): boolean {
-  return isCut || status >= 500
-}
+export const isFailure = (status: number, isCut: boolean): boolean => isCut || status >= 500
 
 export function spanOf(request: RequestSpan): Span {
   const { traceId, spanId, parentSpanId, startedAt, endedAt, method, status, isCut } = request
-  const isFailed = isFailure(request)
+  const isFailed = isFailure(status, isCut)
   return {
     ...{ traceId, spanId, parentSpanId, startedAt, endedAt },
     // A router knows no route's pattern, and a path would make a name of each of them.

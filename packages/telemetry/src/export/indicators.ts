@@ -1,6 +1,9 @@
 /**
  * Indicators as PromQL: requests to a cell, and those of them that were bad, of one objective. Both are summed over
  * routers, by cell: an average over the fleet would hide one bad cell of sixteen.
+ *
+ * Good ones of a histogram are in the bucket of the threshold. Where relabelling drops that bucket none are seen to be
+ * good, so that all count as bad: an objective that nobody can measure is loud, and not met for ever.
  */
 import {
   BAD_CODE_CLASSES,
@@ -24,7 +27,10 @@ export function indicatorOf(fleet: string, of: MonitoredIndicator): IndicatorSum
     const upTo = `,${leSelector(bound)}`
     return {
       total,
-      bad: (over, window) => `${total(over, window)} - ${sum(over, `${series}_bucket`, upTo, window)}`,
+      bad(over, window) {
+        const all = total(over, window)
+        return `${all} - (${sum(over, `${series}_bucket`, upTo, window)} or 0 * ${all})`
+      },
     }
   }
   switch (of.indicator) {

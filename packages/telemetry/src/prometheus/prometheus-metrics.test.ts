@@ -68,7 +68,7 @@ test('steps of several days are those of one time, whichever query they came in'
     scrapes(requests('cell-late'), 300, 1.5 * DAY, 0),
   )
   const rows = await metrics.countsOverTime({ until: UNTIL, seconds: 4 * DAY }, DAY / 2)
-  const shares = (cell: string) => rows.get(cell)!.map(({ total }) => Math.round((100 * total) / (DAY / 2)))
+  const shares = (cell: string) => rows.get(cell)!.map(({ total }) => Math.round((10 * total) / (DAY / 2)))
   assert.deepEqual(shares('cell-001'), [10, 10, 10, 10, 10, 10, 10, 10])
   assert.deepEqual(shares('cell-late'), [0, 0, 0, 0, 0, 10, 10, 10])
 })

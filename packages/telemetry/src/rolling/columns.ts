@@ -4,12 +4,10 @@
  *
  *     [requests, good, in flight max, latency sum in ms, latency bucket 0 … n, saturation bucket 0 … m]
  */
-import { SATURATION_SHARES } from '@cellplane/contract'
+import { LATENCY_THRESHOLDS_MS, SATURATION_SHARES } from '@cellplane/contract'
 
 /** Seconds; the buckets that routers count answers in, and one more for what took longer. */
-export const LATENCY_BOUNDS_S = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-] as const
+export const LATENCY_BOUNDS_S: readonly number[] = LATENCY_THRESHOLDS_MS.map((ms) => ms / 1_000)
 
 export const REQUESTS = 0
 export const GOOD = 1

@@ -24,11 +24,14 @@ export class Ring {
     this.#steps = new Uint32Array(size)
   }
 
-  /** Adds to the step, of in-flight levels keeps the highest. What is older than the ring goes back is dropped. */
-  add(step: number, values: ArrayLike<number>): void {
+  /**
+   * Adds to the step, of in-flight levels keeps the highest. What is older than the ring goes back is dropped, except when it
+   * `isOfNow`: then it was a clock that was ahead that took the place.
+   */
+  add(step: number, values: ArrayLike<number>, isOfNow: boolean): void {
     const place = step % this.#size
     const held = this.#steps[place]!
-    if (held > step) return
+    if (held > step && !isOfNow) return
     this.#steps[place] = step
     for (let column = 0, at = place; column < COLUMNS; column++, at += this.#size) {
       const stored = this.#values[at]!

@@ -141,6 +141,17 @@ test('a place of the ring is empty when its time comes round again', async () =>
   assert.deepEqual(saturation.get(CELL), { total: 0, good: 0 })
 })
 
+test('what a clock that was ahead has put into the rings keeps nothing out when it is set back', async () => {
+  for (const ahead of [25 * HOUR, 31 * DAY]) {
+    const store = createRollingStore()
+    store.record(CELL, START + ahead * 1_000, sample(7, 7))
+    store.record(CELL, START, sample(5, 0))
+    for (const seconds of [10, 300, HOUR]) {
+      assert.deepEqual((await store.counts({ until: START, seconds })).get(CELL), { total: 5, good: 0 })
+    }
+  }
+})
+
 test('a quantile is reckoned as histogram_quantile does it', () => {
   const latencies = { counts: [0, 10, 20, 20, 24], sumSeconds: 0 }
   const bounds = [1, 2, 4, 8]

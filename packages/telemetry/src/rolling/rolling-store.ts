@@ -64,7 +64,7 @@ type CellRings = {
 }
 
 export type RollingStore = FleetMetrics & {
-  /** Adds what happened at a cell at `at` (ms since the epoch). False when there are too many cells. */
+  /** Adds what happened at a cell just now, at `at` (ms since the epoch). False when there are too many cells. */
   record(cell: string, at: number, sample: Sample): boolean
   /** Forgets a cell that was retired. */
   forget(cell: string): void
@@ -94,9 +94,9 @@ export function createRollingStore(): RollingStore {
     return made
   }
 
-  function addCoarse({ coarse, hours }: CellRings, step: number, row: ArrayLike<number>): void {
-    coarse.add(step, row)
-    hours.add(Math.ceil(step / COARSE_IN_HOUR), row)
+  function addCoarse({ coarse, hours }: CellRings, step: number, row: ArrayLike<number>, isOfNow: boolean) {
+    coarse.add(step, row, isOfNow)
+    hours.add(Math.ceil(step / COARSE_IN_HOUR), row, isOfNow)
   }
 
   /** What is read over the window, once for each cell that has samples in it. */
@@ -117,8 +117,8 @@ export function createRollingStore(): RollingStore {
       if (!found) return false
       const step = stepOf(at, FINE_SECONDS)
       const row = rowOf(sample)
-      found.fine.add(step, row)
-      addCoarse(found, coarseStepOf(step), row)
+      found.fine.add(step, row, true)
+      addCoarse(found, coarseStepOf(step), row, true)
       return true
     },
     forget: (cell) => void rings.delete(cell),
@@ -135,13 +135,13 @@ export function createRollingStore(): RollingStore {
       if (found[resolution].has(step)) return
       const { cameBack } = found
       if (resolution === 'coarse') {
-        addCoarse(found, step, row)
+        addCoarse(found, step, row, false)
         cameBack[step % COARSE_WITH_FINE] = step
         return
       }
       const coarseStep = coarseStepOf(step)
-      found.fine.add(step, row)
-      if (cameBack[coarseStep % COARSE_WITH_FINE] !== coarseStep) addCoarse(found, coarseStep, row)
+      found.fine.add(step, row, false)
+      if (cameBack[coarseStep % COARSE_WITH_FINE] !== coarseStep) addCoarse(found, coarseStep, row, false)
     },
     stepSeconds: FINE_SECONDS,
     counts: async (window, indicator = AVAILABILITY) => perCell(window, readingOf(indicator)),

@@ -22,6 +22,7 @@ import {
   createQuarantineChanges,
   createTenantChanges,
   type HeldDocument,
+  isAhead,
   type Metrics,
   type PublishedFiles,
   quarantineHandlers,
@@ -269,8 +270,10 @@ function filesOf(folder: ReplicaFiles): PublishedFiles {
     readBase: async () => folder.base,
     readOverlay: async () => folder.overlay,
     async sync(published) {
-      folder.base = published.base()?.text ?? folder.base
-      folder.overlay = published.overlay()?.text ?? folder.overlay
+      const base = published.baseFor()
+      if (base && !isAhead(folder.base, base.document, published.keys)) folder.base = base.text
+      const overlay = published.overlay()
+      if (overlay && !isAhead(folder.overlay, overlay.overlay, published.keys)) folder.overlay = overlay.text
     },
   }
 }

@@ -10,6 +10,7 @@ import { type CellTrouble, NO_TROUBLE } from './cell-node.ts'
 import type { Network } from './network.ts'
 import { operate } from './operators.ts'
 import type { Random } from './random.ts'
+import type { Claim } from './router-node.ts'
 import {
   CONTROLS,
   HOSTS,
@@ -26,12 +27,16 @@ export type Ground = { world: World; network: Network; fleet: SimulatedFleet; tr
 
 /** What it is, for the trace, and how it ends. */
 type Begun = { what: string; end?: () => void }
-type Fault = { weight: number; begin(ground: Ground): Begun }
+/** `isDrawnAlone`: only where it is favoured, since another fault of the same bout may ask for what it uses up. */
+type Fault = { weight: number; isDrawnAlone?: boolean; begin(ground: Ground): Begun }
 
 /** Ms that a fault lasts. Short ones test the edges of hysteresis, long ones what waits for timeouts. */
 const LASTS_MS = { least: 500, most: 30_000 }
 /** Wall clocks are wrong by this much at most: an administrator's mistake, not a broken quartz. */
 const SKEW_MS_MAX = 600_000
+
+/** Far beyond what the control plane believes, and the last that a report can hold. */
+const ABSURD_EPOCHS = [1_000, Number.MAX_SAFE_INTEGER]
 
 /** How old a copy of the store is at most. Older ones forget nothing of another kind. */
 const RESTORED_AGO_MS_MAX = 60_000
@@ -167,6 +172,19 @@ const FAULTS: Record<string, Fault> = {
       }
     },
   },
+  'router claims an absurd epoch': {
+    weight: 3,
+    begin: (ground) => {
+      const epoch = ground.random.pick(ABSURD_EPOCHS)
+      return claiming(ground, () => ({ epoch, version: 1 }))
+    },
+  },
+  // One such claim is believed, and no other for ten minutes: a restored store of which only routers know would wait for that.
+  'router claims the next version': {
+    weight: 3,
+    isDrawnAlone: true,
+    begin: (ground) => claiming(ground, ({ epoch, version }) => ({ epoch, version: version + 1 })),
+  },
   'control plane restarts': {
     weight: 6,
     begin: ({ fleet, random }) => {
@@ -248,16 +266,14 @@ const NAMES = Object.keys(FAULTS)
 /** What is favoured comes this many times as often. */
 const FAVOUR = 10
 
+/** Names of faults: some come more often, some never. */
+export type FaultChoice = { favoured: readonly string[]; without: readonly string[] }
+
 /** A bout: so many faults from now on, all of them over when it ends. */
-export function scheduleBout(
-  ground: Ground,
-  faults: number,
-  lengthMs: number,
-  favoured: readonly string[],
-): void {
+export function scheduleBout(ground: Ground, faults: number, lengthMs: number, choice: FaultChoice): void {
   const { world, random, trace } = ground
   for (let i = 0; i < faults; i++) {
-    const name = drawName(random, favoured)
+    const name = drawName(random, choice)
     const beginsIn = random.between(0, lengthMs * 0.8)
     const endsIn = Math.min(lengthMs, beginsIn + random.between(LASTS_MS.least, LASTS_MS.most))
     world.schedule(world.outside, beginsIn, () => {
@@ -285,6 +301,7 @@ function mendAll({ world, network, fleet }: Ground): void {
   fleet.poison.clear()
   Object.assign(fleet.load, QUIET_LOAD)
   fleet.server.start()
+  for (const router of fleet.routers.values()) router.claim(null)
   for (const host of HOSTS) startAgent(fleet, host)
   for (const place of ROUTERS) startRouter(fleet, place)
   for (const place of CONTROLS) startControl(fleet, place)
@@ -292,8 +309,12 @@ function mendAll({ world, network, fleet }: Ground): void {
   world.outside.skewMs = 0
 }
 
-function drawName(random: Random, favoured: readonly string[]): string {
-  const weightOf = (name: string) => FAULTS[name]!.weight * (favoured.includes(name) ? FAVOUR : 1)
+function drawName(random: Random, { favoured, without }: FaultChoice): string {
+  const weightOf = (name: string) => {
+    const { weight, isDrawnAlone } = FAULTS[name]!
+    if (favoured.includes(name)) return weight * FAVOUR
+    return isDrawnAlone || without.includes(name) ? 0 : weight
+  }
   let left = random.next() * NAMES.reduce((sum, name) => sum + weightOf(name), 0)
   for (const name of NAMES) {
     left -= weightOf(name)
@@ -324,6 +345,14 @@ function troubled(ground: Ground, draw: (random: Random) => Partial<CellTrouble>
     what: `${cell.id} ${JSON.stringify(cell.trouble)}`,
     end: () => void Object.assign(cell.trouble, NO_TROUBLE),
   }
+}
+
+/** A router reports what nobody gave it. */
+function claiming({ fleet, random }: Ground, lie: (held: Claim) => Claim): Begun {
+  const router = fleet.routers.get(random.pick(ROUTERS))!
+  const claim = lie(router.topology()?.snapshot.base ?? { epoch: 1, version: 1 })
+  router.claim(claim)
+  return { what: `${router.place} says ${claim.epoch}.${claim.version}`, end: () => router.claim(null) }
 }
 
 function linked(

@@ -2,8 +2,10 @@
  * What must hold at every step, whatever goes wrong.
  *
  *     versions        a router never goes back to an older document, and one (epoch, version) is one content everywhere
+ *     epochs          nobody's word alone makes the epochs leap, or begin one after the other
  *     home            of a stateful tenant, at most one cell accepts home-only work
- *     blast-radius    no base gives a cell, or a pair of cells, more than its budget; a change of one cell moves its share
+ *     blast-radius    no base gives a cell, or a pair of cells, more than its budget; a change of one cell moves its share; but
+ *                     for what somebody forced (`radius-check.ts`)
  *     share           no overlay takes out more than its share of the cells, or has more than its share of tenants in quarantine
  *     candidate       a tenant has a candidate cell while one of its shard is up
  *     wedged          no router refuses a genuine newer document
@@ -12,17 +14,18 @@
  * The first four are checked by whom they concern, in the moment that it happens; the rest once a virtual second. What has
  * to become true *after* the faults (everybody has the newest documents, every live cell serves) is in `rest.ts`.
  */
-import type { Budget, Problem, TopologyBase, TopologyOverlay } from '@cellplane/contract'
-import { decodeTable } from '@cellplane/contract'
-import { blastRadius, FLOOR_SHARE, shareFloor } from '@cellplane/core'
+import type { Problem, TopologyBase, TopologyOverlay } from '@cellplane/contract'
+import { FLOOR_SHARE, shareFloor } from '@cellplane/core'
 import type { Topology } from '@cellplane/router/parts'
 import type { ControlReplica } from './control-replica.ts'
+import { createRadiusCheck, type RadiusPolicy } from './radius-check.ts'
 import { QUIET_LOAD, type SimulatedFleet } from './simulated-fleet.ts'
 import type { Trace } from './trace.ts'
 import type { Place, World } from './world.ts'
 
 export type InvariantName =
   | 'versions'
+  | 'epochs'
   | 'home'
   | 'blast-radius'
   | 'share'
@@ -41,19 +44,18 @@ export class Violation extends Error {
   }
 }
 
-/** The ideal here knows no zones, which forbid a third of all pairs; so a pair may have this many times the budget's factor. */
-const PAIR_ZONES_FACTOR = 2
-
 /** What the fleet declares, by which it is judged. */
-export type Policy = {
+export type Policy = RadiusPolicy & {
   freezeShare: number
-  budget: Budget
   tenants: number
-  /** Whether an operator asked for this placement; it may move what no cell that came or went accounts for. */
-  isRolledBack(base: TopologyBase): boolean
-  /** How often the store was made an older copy. */
-  restores(): number
+  /** How many of the epochs that began did so because a router or a host said that it has what the store lacks. */
+  claimedEpochs(): number
 }
+
+/** Beyond what was published: what a claim may leap at most, and the one that begins for it. */
+const EPOCHS_LEAPT_MAX = 16 + 1
+/** Between two epochs that began by claims. */
+const CLAIMED_EPOCH_EVERY_MS = 600_000
 
 /**
  * How long a shard's only cell may be out at a router that could reach it: the longest ejection, and the time of one
@@ -88,6 +90,7 @@ export function createInvariants(world: World, trace: Trace) {
   /** Since when all routers are told their shares of the busy tenant's cap, and these come to what they should not. */
   let sharesOffSince: number | null = null
   let lastChecked: TopologyBase | null = null
+  const claimed = { epochs: 0, at: Number.NEGATIVE_INFINITY }
   let violation: Violation | undefined
 
   function violate(invariant: InvariantName, message: string): void {
@@ -95,6 +98,8 @@ export function createInvariants(world: World, trace: Trace) {
     violation = new Violation(invariant, message)
     trace.note('invariant', `${invariant}: ${message}`)
   }
+
+  const radius = createRadiusCheck((message) => violate('blast-radius', message))
 
   /** A document that no router had when the store forgot it never was, so its name may be given again. */
   function oneContent(
@@ -127,60 +132,25 @@ export function createInvariants(world: World, trace: Trace) {
   }
 
   function checkBase(base: TopologyBase, policy: Policy): void {
-    const { freezeShare, budget } = policy
+    const { freezeShare } = policy
     if (lastChecked && !isOlder(lastChecked, base)) return
     if (base.limits.unhealthy_share_max > freezeShare)
       violate('share', `base ${base.version} lets an overlay mark ${base.limits.unhealthy_share_max}`)
-    const before = lastChecked
+    checkEpoch(lastChecked, base, policy)
     lastChecked = base
-    // Somebody answers for it, in the audit trail; or it is what was there before, word for word.
-    if (base.forced) return
-    const table = tableOf(base)
-    const placed = base.cells.filter((cell) => cell.state === 'active' && cell.role === 'serving')
-    const radius = blastRadius({ table, shardSize: base.shard_size, cells: base.cells }, null, base.hash, [])
-    const touched = radius.worst_cell?.tenants_touched ?? 0
-    if (touched > budget.cell_factor * radius.ideal.cell_touched) {
-      violate(
-        'blast-radius',
-        `base ${base.version}: ${radius.worst_cell?.cells[0]} touches ${touched} of the tenants; the budget is ${budget.cell_factor} × ${radius.ideal.cell_touched}`,
-      )
-    }
-    const pairFactor = PAIR_ZONES_FACTOR * budget.pair_factor
-    const lost = radius.worst_pair?.tenants_lost ?? 0
-    if (
-      placed.length > base.shard_size &&
-      lost > pairFactor * radius.ideal.pair_lost + 1 / base.hash.buckets
-    ) {
-      violate(
-        'blast-radius',
-        `base ${base.version}: the pair ${radius.worst_pair?.cells.join(', ')} carries ${lost} of the tenants; the budget is ${pairFactor} × ${radius.ideal.pair_lost}`,
-      )
-    }
-    if (before) checkMoved(before, base, table, policy)
+    radius.check(base, policy)
   }
 
-  function checkMoved(before: TopologyBase, base: TopologyBase, table: Uint16Array, policy: Policy): void {
-    const { budget } = policy
-    const slotsOf = (one: TopologyBase) =>
-      new Set(one.cells.filter((c) => c.state === 'active' && c.role === 'serving').map((c) => c.slot))
-    const [old, now] = [slotsOf(before), slotsOf(base)]
-    const changed = old.symmetricDifference(now).size
-    const formerTable = tableOf(before)
-    if (formerTable.length !== table.length) return
-    let moved = 0
-    for (let i = 0; i < table.length; i++) if (table[i] !== formerTable[i]) moved++
-    const share = moved / table.length
-    // Places change their order within a row when the home goes; a row counts as moved by the cells that are new in it.
-    // A store that is an older copy may place as it did some bases ago: no more than the budget, and nobody can know better.
-    const isSame = changed === 0 && before.epoch === base.epoch && !policy.isRolledBack(base)
-    const allowed = isSame ? 0 : changed / Math.min(old.size, now.size) + budget.moved_share
-    const newcomers = countNewcomers(formerTable, table, base.shard_size) / table.length
-    if (newcomers > allowed) {
-      violate(
-        'blast-radius',
-        `base ${base.version} moves ${(newcomers * 100).toFixed(1)} % of the places for ${changed} cells (${(share * 100).toFixed(1)} % with changes of order)`,
-      )
+  function checkEpoch(before: TopologyBase | null, { epoch }: TopologyBase, { claimedEpochs }: Policy): void {
+    if (before && epoch > before.epoch + EPOCHS_LEAPT_MAX)
+      violate('epochs', `epoch ${epoch} begins; the newest that was published is ${before.epoch}`)
+    const epochs = claimedEpochs()
+    if (epochs > claimed.epochs) {
+      if (world.elapsed() - claimed.at < CLAIMED_EPOCH_EVERY_MS || epochs > claimed.epochs + 1)
+        violate('epochs', `epoch ${epoch} is the second that a claim has begun within ten minutes`)
+      claimed.at = world.elapsed()
     }
+    claimed.epochs = epochs
   }
 
   function checkMarks(
@@ -366,19 +336,3 @@ export function sharesOf(fleet: SimulatedFleet): number {
 
 const isOlder = (a: Version, b: Version) =>
   a.epoch < b.epoch || (a.epoch === b.epoch && a.version < b.version)
-
-function tableOf(base: TopologyBase): Uint16Array {
-  const table = decodeTable(base.table, base.hash.buckets, base.shard_size)
-  if (!table.ok) throw new Error('a published table cannot be read')
-  return table.value
-}
-
-/** Places whose cell was not in their row before. */
-function countNewcomers(before: Uint16Array, next: Uint16Array, size: number): number {
-  let count = 0
-  for (let start = 0; start < next.length; start += size) {
-    const old = before.subarray(start, start + size)
-    for (let i = 0; i < size; i++) if (!old.includes(next[start + i]!)) count++
-  }
-  return count
-}

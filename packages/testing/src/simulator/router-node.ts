@@ -45,6 +45,9 @@ export type RouterParts = {
   ignoresShares?: boolean | undefined
 }
 
+/** A base that nobody gave out. */
+export type Claim = { epoch: number; version: number }
+
 export type RouterNode = ReturnType<typeof startRouterNode>
 
 const POLL_MS = 5_000
@@ -112,6 +115,13 @@ export function startRouterNode(parts: RouterParts) {
   }).then((started) => {
     follower = started
   })
+  let claimed: Claim | null = null
+  /** What it reports to have: what it has, but for a claim that a fault has put into its mouth. */
+  const reported = (): Topology | null => {
+    if (!claimed || !topology) return topology
+    const { snapshot } = topology
+    return { ...topology, snapshot: { ...snapshot, base: { ...snapshot.base, ...claimed } } }
+  }
   const shares = createLimitShares({ cells, tenants })
   setInterval(() => {
     cells.tick()
@@ -127,7 +137,7 @@ export function startRouterNode(parts: RouterParts) {
     tenants,
     crashes,
     shares: parts.ignoresShares ? { take() {} } : shares,
-    currentTopology: () => topology,
+    currentTopology: reported,
   })
   return {
     place,
@@ -140,6 +150,10 @@ export function startRouterNode(parts: RouterParts) {
     topology: () => topology,
     view: () => view,
     refresh: async () => follower?.refresh(),
+    /** From now on its reports say that it has this base; null: the truth. */
+    claim: (claim: Claim | null) => {
+      claimed = claim
+    },
     kill: () => network.kill(owner),
   }
 }

@@ -48,6 +48,8 @@ export type SimulationOptions = {
   doesSkip?: boolean
   /** Names of faults that are to come more often: for a search that knows what it is after. */
   favoured?: readonly string[]
+  /** Names of faults that are not to come. */
+  without?: readonly string[]
   bouts?: number
   lengthMs?: number
 }
@@ -78,7 +80,14 @@ const ON_DUTY_MS = 10_000
 const TRACE_SHOWN = 80
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
-  const { bugs = {}, doesSkip = true, favoured = [], bouts = BOUTS, lengthMs = LENGTH_MS } = options
+  const {
+    bugs = {},
+    doesSkip = true,
+    favoured = [],
+    without = [],
+    bouts = BOUTS,
+    lengthMs = LENGTH_MS,
+  } = options
   const world = createWorld(seed)
   const network = createNetwork(world)
   const trace = createTrace(world)
@@ -96,7 +105,7 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
       isFine = await rest(run, ((bout + 1) / (bouts + 1)) * lengthMs, doesSkip)
       if (!isFine) break
       const boutMs = ground.random.between(BOUT_MS.least, BOUT_MS.most)
-      scheduleBout(ground, FAULTS_PER_BOUT, boutMs, favoured)
+      scheduleBout(ground, FAULTS_PER_BOUT, boutMs, { favoured, without })
       faults += FAULTS_PER_BOUT
       isFine = (await live(run, boutMs + 1)) && (await converge(run, CONVERGE_MS, 'the faults ceased'))
     }

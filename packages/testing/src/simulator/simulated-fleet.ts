@@ -10,8 +10,10 @@
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { formatProblems, keyIdOf } from '@cellplane/contract'
+import type { AuditEntry } from '@cellplane/contract/api'
 import { type FleetFile, parseFleet } from '@cellplane/contract/fleet-file'
 import {
+  AUDIT,
   CELLS,
   type ControlConfig,
   planDeclarations,
@@ -90,11 +92,19 @@ export function startFleet({ world, network, trace, invariants, kind, bugs }: Fl
   const signingKey = signingKeyOfAll()
   const trustedKeys = new Map([[signingKey.id, signingKey.publicKey]])
   const server = createStoreServer(world, bugs.store)
+  const auditedBy = (action: string): AuditEntry[] =>
+    server
+      .keys(AUDIT.table)
+      .map((key) => JSON.parse(server.read(AUDIT.table, key)!) as AuditEntry)
+      .filter((entry) => entry.action === action)
   invariants.judgeBy({
     freezeShare: fleet.health.freeze_share,
     budget: fleet.budget,
     tenants: TENANTS.length,
     restores: server.restores,
+    forces: () => auditedBy('topology.force').map(({ id, at, subject }) => ({ id: `${id} ${at}`, subject })),
+    claimedEpochs: () =>
+      auditedBy('epoch.begin').filter(({ reason }) => /^(router|host) "/.test(reason)).length,
     isRolledBack(base) {
       const row = server.read(VERSIONS.table, versionKey(base))
       return row !== undefined && /(^|; )back to \d+$/.test((JSON.parse(row) as { reason: string }).reason)

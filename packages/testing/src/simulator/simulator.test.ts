@@ -41,6 +41,23 @@ describe('a fleet under faults holds its invariants', () => {
   }
 })
 
+describe('routers that report bases which nobody gave them', () => {
+  test('begin no epoch by one that is absurd', async () => {
+    mustHold(await simulate(1, { favoured: ['router claims an absurd epoch'] }))
+  })
+
+  test('begin one epoch at most by the version that comes next', async () => {
+    const without = ['store is restored', 'clock is wrong']
+    let believed = 0
+    for (const seed of [1, 4, 5]) {
+      const result = await simulate(seed, { favoured: ['router claims the next version'], without })
+      mustHold(result)
+      if (result.trace.some((line) => / base 2\./.test(line))) believed++
+    }
+    assert.ok(believed > 0, 'one was believed')
+  })
+})
+
 test('a seed gives the same run, event for event', async () => {
   const [once, again] = [await simulate(3), await simulate(3)]
   assert.equal(again.digest, once.digest)
@@ -49,8 +66,8 @@ test('a seed gives the same run, event for event', async () => {
 
 test('what is skipped is what would not have changed: the quiet lived through ends in the same documents', async () => {
   const short = { bouts: 1, lengthMs: 270_000 }
-  const skipped = await simulate(4, short)
-  const lived = await simulate(4, { ...short, doesSkip: false })
+  const skipped = await simulate(6, short)
+  const lived = await simulate(6, { ...short, doesSkip: false })
   mustHold(skipped)
   mustHold(lived)
   assert.ok(skipped.livedMs < lived.livedMs - 40_000, 'much was skipped')

@@ -17,6 +17,7 @@ import { CELLS, INCIDENTS } from '../../store/collections.ts'
 import { intact, type Store } from '../../store/store.ts'
 import type { Alert } from '../../telemetry/alerts.ts'
 import { createIncidentCounts } from '../../telemetry/incidents.ts'
+import { createRegistrations } from '../../telemetry/registrations.ts'
 import { compileReport, incidentView } from '../../telemetry/report.ts'
 import type { Telemetry } from '../../telemetry/telemetry.ts'
 import type { Standing } from '../../telemetry/watch.ts'
@@ -46,6 +47,7 @@ export function telemetryHandlers(
 ): Handlers<'getTraffic' | 'getSlos' | 'listIncidents' | 'getReport'> {
   const { fleet, slos, store, published, observations, automation, telemetry, now } = options
   const { metrics } = telemetry
+  const registrations = createRegistrations(store)
 
   function cellsOfTenant(tenant: string): string[] {
     const base = published.base()
@@ -112,7 +114,8 @@ export function telemetryHandlers(
       const until = Math.ceil(now() / STEP_MS) * STEP_MS
       const span = { from: until - seconds * 1_000, until }
       const query = { fleet, span, tenantsMax, shardOf: cellsOfTenant }
-      const report = async () => await compileReport(store, metrics, query)
+      const report = async () =>
+        await compileReport(store, metrics, { ...query, registeredAt: await registrations.since() })
       return telemetry.isShared ? parsed(await report()) : await whileLeading(store, report)
     },
   }
