@@ -34,6 +34,7 @@ const FLEETS_IN_COMPANY = [
   'scenarios/grow-and-drain/grow-and-drain.e2e.test.ts',
   'packages/cli/src/up/up.e2e.test.ts',
   'scenarios/alert-one-cell/alert-one-cell.e2e.test.ts',
+  'scenarios/stateful-poison/stateful-poison.e2e.test.ts',
   'scenarios/bad-file/bad-file.e2e.test.ts',
   'scenarios/day-without-control-plane/day-without-control-plane.e2e.test.ts',
 ]

@@ -33,8 +33,8 @@ function viewOf({ base, overlay }: VectorFleet): DirectView {
   const sign = (document: object) =>
     JSON.stringify(signDocument(document, keyIdOf(KEY.privateKey), KEY.privateKey))
   const issued_at = new Date(NOW).toISOString()
-  assert.deepEqual(view.accept('base', sign(base)), { ok: true, value: undefined })
-  assert.deepEqual(view.accept('overlay', sign({ ...overlay, issued_at })), { ok: true, value: undefined })
+  assert.deepEqual(view.accept('base', sign(base)), { ok: true, value: [] })
+  assert.deepEqual(view.accept('overlay', sign({ ...overlay, issued_at })), { ok: true, value: [] })
   return view
 }
 
