@@ -6,9 +6,9 @@
  * is full takes no more, and a batch that was not taken is given up: both are counted. An outage of the receiver costs
  * its spans and nothing else.
  */
-import { otlpJson, type Source } from './otlp-json.ts'
+import { otlpJson, type Source, spanJson } from './otlp-json.ts'
 import { postJson } from './post.ts'
-import { boundedCopy, type Span } from './span.ts'
+import type { Span } from './span.ts'
 
 export type SpanExporter = {
   add(span: Span): void
@@ -36,20 +36,20 @@ const STOP_TIMEOUT_MS = 1_000
 
 export function startSpanExporter(options: SpanExporterOptions): SpanExporter {
   const { url, failuresWaitingMax, othersWaitingMax } = options
-  const failures: Span[] = []
-  const others: Span[] = []
+  const failures: string[] = []
+  const others: string[] = []
   let exported = 0
   let dropped = 0
   let isStopped = false
   let underWay: Promise<void> | null = null
   const cutOff = new AbortController()
 
-  function takeBatch(): Span[] {
+  function takeBatch(): string[] {
     const batch = failures.splice(0, BATCH_MAX)
     return batch.concat(others.splice(0, BATCH_MAX - batch.length))
   }
 
-  async function send(batch: readonly Span[]): Promise<boolean> {
+  async function send(batch: readonly string[]): Promise<boolean> {
     try {
       const signal = AbortSignal.any([AbortSignal.timeout(SEND_TIMEOUT_MS), cutOff.signal])
       const status = await postJson(url, otlpJson(options, batch), signal)
@@ -86,7 +86,7 @@ export function startSpanExporter(options: SpanExporterOptions): SpanExporter {
   return {
     add(span) {
       const [queue, max] = span.isFailure ? [failures, failuresWaitingMax] : [others, othersWaitingMax]
-      if (!isStopped && queue.length < max) queue.push(boundedCopy(span))
+      if (!isStopped && queue.length < max) queue.push(spanJson(span))
       else dropped++
     },
     get exported() {

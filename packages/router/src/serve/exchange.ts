@@ -36,7 +36,7 @@ import { HELD, type HeldRequest, type Hold } from './holds.ts'
 import { type Identified, identify } from './identify.ts'
 import { formatRefusal, type Refusal } from './refusal.ts'
 import { RequestBody } from './request-body.ts'
-import { identityOf, isSampled, type RequestIdentity, spanIdOf, traceIdOf } from './request-identity.ts'
+import { identityOf, type RequestIdentity, spanIdOf, traceIdOf } from './request-identity.ts'
 import { Tunnel } from './tunnel.ts'
 
 export class Exchange implements Relay, HeldRequest {
@@ -400,7 +400,7 @@ export class Exchange implements Relay, HeldRequest {
     const { identity, head } = this
     const { tracing } = this.#deps
     const { status } = this.#answer
-    if (!tracing || !(isSampled(identity) || isFailure(status, isCut))) return
+    if (!tracing || !(identity.isSampled || isFailure(status, isCut))) return
     tracing.record({
       traceId: traceIdOf(identity),
       spanId: spanIdOf(identity),

@@ -36,6 +36,8 @@ export type RequestIdentity = {
   tracestate: string | undefined
   /** The client's span; null when the trace begins here, and without tracing. */
   parentSpanId: string | null
+  /** By the flag in `traceparent`. */
+  isSampled: boolean
 }
 
 /** Where the fields of `00-<trace>-<span>-<flags>` begin. */
@@ -48,9 +50,6 @@ export const traceIdOf = ({ traceparent }: RequestIdentity) =>
   traceparent.slice(TRACE_AT, TRACE_AT + TRACE_DIGITS)
 export const spanIdOf = ({ traceparent }: RequestIdentity) =>
   traceparent.slice(SPAN_AT, SPAN_AT + SPAN_DIGITS)
-export const isSampled = ({ traceparent }: RequestIdentity) =>
-  (Number.parseInt(traceparent.slice(FLAGS_AT, FLAGS_AT + 2), 16) & FLAG_SAMPLED) !== 0
-
 /** `trace`: whether a client's trace is continued, or replaced by a new one. */
 export function identityOf(
   head: RequestHead,
@@ -60,13 +59,18 @@ export function identityOf(
   const { requestId, traceparent, tracestate } = head
   const isContinued = trace === 'continue' && traceparent !== undefined && isTraceparent(traceparent)
   const newId = nextDigits(TRACE_DIGITS)
+  const isSampled = isContinued ? hasSampledFlag(traceparent) : (tracing?.samples(newId) ?? true)
   return {
     requestId: requestId !== undefined && isSaneRequestId(requestId) ? requestId : newId,
-    traceparent: isContinued ? continued(traceparent, tracing !== null) : begun(newId, tracing),
+    traceparent: isContinued ? continued(traceparent, tracing !== null) : begun(newId, isSampled),
     tracestate: isContinued ? tracestate : undefined,
     parentSpanId: isContinued && tracing ? traceparent.slice(SPAN_AT, SPAN_AT + SPAN_DIGITS) : null,
+    isSampled,
   }
 }
+
+const hasSampledFlag = (traceparent: string): boolean =>
+  (Number.parseInt(traceparent.slice(FLAGS_AT, FLAGS_AT + 2), 16) & FLAG_SAMPLED) !== 0
 
 /** The same trace with the same flags, and a span of our own in the place of the client's. */
 function continued(traceparent: string, hasSpan: boolean): string {
@@ -75,7 +79,6 @@ function continued(traceparent: string, hasSpan: boolean): string {
   return `00-${trace}-${nextDigits(SPAN_DIGITS)}-${traceparent.slice(FLAGS_AT, FLAGS_AT + 2)}`
 }
 
-function begun(traceId: string, tracing: Pick<Tracing, 'samples'> | null): string {
-  const isKept = tracing?.samples(traceId) ?? true
-  return `00-${traceId}-${nextDigits(SPAN_DIGITS)}-0${isKept ? FLAG_SAMPLED : 0}`
+function begun(traceId: string, isSampled: boolean): string {
+  return `00-${traceId}-${nextDigits(SPAN_DIGITS)}-0${isSampled ? FLAG_SAMPLED : 0}`
 }
