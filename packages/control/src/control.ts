@@ -25,9 +25,9 @@ import { monotonicNow } from './clock.ts'
 import type { ControlConfig } from './config.ts'
 import { startObservations } from './health/observations.ts'
 import { createAutomation } from './leader/automation.ts'
+import { createLeadership } from './leader/leadership.ts'
 import { startLoop } from './leader/loop.ts'
 import { createCellReconciler } from './leader/reconcile-cells.ts'
-import { startTenure, type Tenure } from './leader/tenure.ts'
 import { createMetrics } from './metrics.ts'
 import { publishObjects } from './object-store/publish-objects.ts'
 import { createS3Store } from './object-store/s3.ts'
@@ -66,8 +66,8 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   const stopping = new AbortController()
   const keys = config.trustedKeys ?? new Map([[signingKey.id, signingKey.publicKey]])
   const published = createPublished(keys, fleet.fleet)
-  let tenure: Tenure | undefined
-  const observations = startObservations(fleet, now, () => tenure?.wake(), config.routerKey)
+  const leadership = createLeadership()
+  const observations = startObservations(fleet, now, () => leadership.current()?.wake(), config.routerKey)
   const tenants = createObservedTenants()
   const ordersChanged = createBell()
   const automation = createAutomation((part, reason, kind) =>
@@ -144,8 +144,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
       cellReconciler,
       automation,
     }
-    const mine = startTenure({ ...parts, ordersChanged, now }, signal)
-    tenure = mine
+    leadership.begin({ ...parts, ordersChanged, now }, signal)
     telemetryEnded = telemetry.lead(signal)
     if (config.s3) {
       objectsEnded = publishObjects(
@@ -158,14 +157,6 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
         signal,
       )
     }
-    void mine.ended.then(() => {
-      if (tenure !== mine) return
-      tenure = undefined
-      observations.watch([])
-      cellReconciler.forget()
-      publisher.forget()
-      automation.clear()
-    })
   }
   /** Without the lease: what the other replica published. */
   const follower = startLoop({
@@ -213,10 +204,10 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   const tenantChanges = createTenantChanges({ fleet, planner, published, now })
   const quarantineChanges = createQuarantineChanges(fleet, now)
   const blastRadius = createBlastRadiusMeter(store, published, now)
-  const shared = { store, published, observations, tenure: () => tenure }
+  const shared = { store, published, observations, tenure: leadership.current }
   const api = createApi({
     handlers: {
-      ...automationHandlers({ store, automation, tenure: () => tenure, now }),
+      ...automationHandlers({ store, automation, tenure: leadership.current, now }),
       ...baseChangeHandlers({ ...shared, planner, now }),
       ...cellHandlers({ ...shared, changes: cellChanges, whyWaiting }),
       ...placementHandlers({
@@ -257,7 +248,7 @@ export async function startControl(config: ControlConfig, logger: Logger): Promi
   async function stop(): Promise<void> {
     stopping.abort()
     await server?.stop()
-    const last = tenure
+    const last = leadership.current()
     await store.stop()
     await Promise.all([
       last?.ended,

@@ -16,6 +16,7 @@ import {
   createBell,
   createCellChanges,
   createCellReconciler,
+  createLeadership,
   createObservedTenants,
   createPublished,
   createPublisher,
@@ -30,8 +31,6 @@ import {
   type Store,
   startLoop,
   startObservations,
-  startTenure,
-  type Tenure,
   tenantHandlers,
 } from '@cellplane/control/parts'
 import type { Answer, Asked, Network, ServerStream } from './network.ts'
@@ -71,8 +70,8 @@ export function startControlReplica(parts: ControlParts) {
   const now = () => Date.now()
   const keys = new Map([[signingKey.id, signingKey.publicKey]])
   const published = createPublished(keys, fleet.fleet)
-  let tenure: Tenure | undefined
-  const observations = startObservations(fleet, now, () => tenure?.wake(), config.routerKey)
+  const leadership = createLeadership()
+  const observations = startObservations(fleet, now, () => leadership.current()?.wake(), config.routerKey)
   const tenants = createObservedTenants()
   const ordersChanged = createBell()
   const automation = createAutomation(parts.onAutomation)
@@ -88,7 +87,7 @@ export function startControlReplica(parts: ControlParts) {
       : { ...config, fleet: { ...fleet, health: { ...fleet.health, freeze_share: planned } } }
 
   store.campaign((signal) => {
-    const mine = startTenure(
+    leadership.begin(
       {
         config: tenureConfig,
         store,
@@ -105,16 +104,7 @@ export function startControlReplica(parts: ControlParts) {
       },
       signal,
     )
-    tenure = mine
     parts.onLead()
-    void mine.ended.then(() => {
-      if (tenure !== mine) return
-      tenure = undefined
-      observations.watch([])
-      cellReconciler.forget()
-      publisher.forget()
-      automation.clear()
-    })
   })
   startLoop({
     intervalMs: timing.lease_poll_ms,
@@ -128,7 +118,7 @@ export function startControlReplica(parts: ControlParts) {
     },
   })
 
-  const shared = { store, published, observations, tenure: () => tenure }
+  const shared = { store, published, observations, tenure: leadership.current }
   const cellChanges = createCellChanges({
     fleet,
     planner,
@@ -145,7 +135,7 @@ export function startControlReplica(parts: ControlParts) {
       whyWaiting: (cell) => cellReconciler.whyWaiting(cell.id),
     }),
     ...tenantHandlers({ ...shared, changes: tenantChanges, now }),
-    ...automationHandlers({ store, automation, tenure: () => tenure, now }),
+    ...automationHandlers({ store, automation, tenure: leadership.current, now }),
     ...baseChangeHandlers({ ...shared, planner, now }),
     ...quarantineHandlers({ ...shared, changes: createQuarantineChanges(fleet, now) }),
   }
